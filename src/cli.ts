@@ -1,0 +1,128 @@
+import { describeFailure, exitCodeOf, Failure } from "./error.ts";
+import { type Context, surfaceSignals } from "./process.ts";
+
+/** A verb of the command line; its file is loaded when the verb is used. */
+interface Verb {
+  readonly brief: string;
+  /** Absent for `exec` and `relay`, whose words no parser may touch. */
+  readonly load?: () => Promise<{ readonly command: unknown }>;
+  /** Options that are not ours are docker's: they go on untouched. */
+  readonly passesOptions?: true;
+  readonly hidden?: true;
+}
+
+// In the order in which a session needs them.
+const VERBS: Readonly<Record<string, Verb>> = {
+  init: { brief: "Begin a session", load: () => import("./commands/init.ts") },
+  overlay: {
+    brief: "Write Dockerfile.dockerdo: the base image with sshd",
+    load: () => import("./commands/overlay.ts"),
+  },
+  build: {
+    brief: "Build the image, here or on the remote host",
+    load: () => import("./commands/build.ts"),
+    passesOptions: true,
+  },
+  push: { brief: "Bring the image to the remote host", load: () => import("./commands/push.ts") },
+  run: {
+    brief: "Start the container and mount its filesystem",
+    load: () => import("./commands/run.ts"),
+    passesOptions: true,
+  },
+  exec: { brief: "Run a command in the container (alias dodo)" },
+  export: {
+    brief: "Set or remove variables of the session",
+    load: () => import("./commands/export.ts"),
+  },
+  status: { brief: "Show the state of the session", load: () => import("./commands/status.ts") },
+  history: {
+    brief: "Show commands, variables and modified files",
+    load: () => import("./commands/history.ts"),
+  },
+  stop: { brief: "Unmount and stop the container", load: () => import("./commands/stop.ts") },
+  start: {
+    brief: "Start a stopped container again",
+    load: () => import("./commands/start.ts"),
+    passesOptions: true,
+  },
+  rm: { brief: "Remove the container, and the session", load: () => import("./commands/rm.ts") },
+  reconnect: {
+    brief: "Bring control masters and mounts back",
+    load: () => import("./commands/reconnect.ts"),
+    hidden: true,
+  },
+  relay: { brief: "Stand between sshfs and ssh; sshfs calls it", hidden: true },
+};
+
+/** Runs the command line `argv` and returns the exit code. Every error ends here as text on stderr. */
+export async function main(argv: readonly string[], context: Context): Promise<number> {
+  const [verb, ...words] = argv;
+  try {
+    if (verb === "exec") {
+      const { exec } = await import("./commands/exec.ts");
+      return await exec(context, words);
+    }
+    if (verb === "relay") {
+      const { relay } = await import("./commands/relay.ts");
+      return await relay(words);
+    }
+    if (verb === undefined || verb === "--help" || verb === "-h" || verb === "help") {
+      (verb === undefined ? context.stderr : context.stdout)(overview());
+      return verb === undefined ? 2 : 0;
+    }
+    if (verb === "--version") {
+      const { default: manifest } = await import("../deno.json", { with: { type: "json" } });
+      context.stdout(`dockerdo ${manifest.version}\n`);
+      return 0;
+    }
+    surfaceSignals();
+    return await runVerb(context, verb, words);
+  } catch (error) {
+    context.stderr(
+      describeFailure(error, { debug: Boolean(context.env["DOCKERDO_DEBUG"]) }) + "\n",
+    );
+    return exitCodeOf(error);
+  }
+}
+
+async function runVerb(
+  context: Context,
+  name: string,
+  words: readonly string[],
+): Promise<number> {
+  const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  if (verb?.load === undefined) {
+    const { nearest } = await import("./config.ts");
+    const near = nearest(name, Object.keys(VERBS));
+    throw new Failure(`there is no command ${JSON.stringify(name)}`, {
+      exitCode: 2,
+      hint: near === undefined
+        ? "dockerdo --help lists the commands."
+        : `Did you mean: dockerdo ${near}`,
+    });
+  }
+  const [{ runCommand }, { command }] = await Promise.all([import("./parse.ts"), verb.load()]);
+  return await runCommand(context, words, {
+    name: `dockerdo ${name}`,
+    command,
+    passesOptions: verb.passesOptions === true,
+  });
+}
+
+function overview(): string {
+  const shown = Object.entries(VERBS).filter(([, { hidden }]) => hidden !== true);
+  const width = Math.max(...shown.map(([name]) => name.length)) + 2;
+  return [
+    "Use your own editor, shell and GUI tools on a Docker container on a remote host.",
+    "",
+    "usage: dockerdo COMMAND [OPTIONS]        dockerdo COMMAND --help tells more",
+    "",
+    ...shown.map(([name, { brief }]) => `  ${name.padEnd(width)}${brief}`),
+    "",
+    "A session from nothing, in bash or zsh:",
+    "  source $(dockerdo init --remote HOST --image debian:bookworm)",
+    "  dockerdo build && dockerdo push && dockerdo run",
+    "  dodo uname -a",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,78 @@
+import type { CommandContext } from "@stricli/core";
+import type { Context } from "./process.ts";
+
+/** What a command's action gets as `this`: our context, and the streams in the form that the parser wants. */
+export interface CliContext extends Context, CommandContext {}
+
+/** The options that every command has. */
+export interface CommonFlags {
+  readonly verbose: boolean;
+  readonly dryRun: boolean;
+}
+
+/** The declaration of {@link CommonFlags}. */
+export const commonFlags = {
+  verbose: {
+    kind: "boolean",
+    brief: "Print each child process as a line for the shell",
+    default: false,
+    withNegated: false,
+  },
+  dryRun: {
+    kind: "boolean",
+    brief: "Only print what would be run; change nothing",
+    default: false,
+    withNegated: false,
+  },
+} as const;
+
+/** The short forms of {@link commonFlags}. */
+export const commonAliases = { v: "verbose", n: "dryRun" } as const;
+
+/** The context of a command with these options. */
+export function contextOf(cli: CliContext, flags: CommonFlags): Context {
+  return { ...cli, verbose: flags.verbose, dryRun: flags.dryRun };
+}
+
+/** An option with a value that is taken as it is. */
+export function textFlag(
+  brief: string,
+  placeholder: string,
+): {
+  readonly kind: "parsed";
+  readonly brief: string;
+  readonly placeholder: string;
+  readonly parse: (input: string) => string;
+  readonly optional: true;
+} {
+  return { kind: "parsed", brief, placeholder, parse: (input) => input, optional: true };
+}
+
+/** A switch that is off unless given. */
+export function switchFlag(brief: string): {
+  readonly kind: "boolean";
+  readonly brief: string;
+  readonly default: false;
+  readonly withNegated: false;
+} {
+  return { kind: "boolean", brief, default: false, withNegated: false };
+}
+
+/** The arguments that a command hands on to docker untouched. */
+export function passedArguments(program: string): {
+  readonly kind: "array";
+  readonly parameter: {
+    readonly brief: string;
+    readonly placeholder: string;
+    readonly parse: (input: string) => string;
+  };
+} {
+  return {
+    kind: "array",
+    parameter: {
+      brief: `Passed on to ${program}`,
+      placeholder: `${program}-argument`,
+      parse: (input) => input,
+    },
+  };
+}

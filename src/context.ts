@@ -1,0 +1,50 @@
+import type { Context } from "./process.ts";
+
+/** The context of this process: its environment, directory and streams. */
+export function hostContext(): Context {
+  return {
+    env: Deno.env.toObject(),
+    cwd: currentDirectory(),
+    verbose: false,
+    dryRun: false,
+    stdout: (text) => writeAll(Deno.stdout, text),
+    stderr: (text) => writeAll(Deno.stderr, text),
+  };
+}
+
+// A directory that was removed has no name any more; most commands need none.
+function currentDirectory(): string {
+  try {
+    return Deno.cwd();
+  } catch {
+    return "";
+  }
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let rest = new TextEncoder().encode(text);
+  try {
+    while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+  } catch (error) {
+    // The reader went away (`dockerdo history | head`): there is nobody left to tell.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** The words that start this very program again, compiled or from source; only there V8 can be given flags. */
+export function selfCommand(v8Flags: readonly string[] = []): string[] {
+  if (Deno.build.standalone) return [Deno.execPath()];
+  const main = new URL("../main.ts", import.meta.url).pathname;
+  const config = new URL("../deno.json", import.meta.url).pathname;
+  return [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-prompt",
+    ...v8Flags.length === 0 ? [] : [`--v8-flags=${v8Flags.join(",")}`],
+    "--config",
+    config,
+    "-P",
+    decodeURIComponent(main),
+  ];
+}

@@ -1,0 +1,52 @@
+/** What the caller may add to a failure's sentence. */
+export interface FailureOptions {
+  /** The next command or setting, as a sentence for the user. */
+  readonly hint?: string;
+  /** The process's exit code; 1 unless told otherwise (2 usage, 125 failure of `exec` itself). */
+  readonly exitCode?: number;
+  readonly cause?: unknown;
+}
+
+/** A failure that the user can understand: a sentence, and what to do next. */
+export class Failure extends Error {
+  readonly hint: string | undefined;
+  readonly exitCode: number;
+
+  constructor(message: string, options: FailureOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "Failure";
+    this.hint = options.hint;
+    this.exitCode = options.exitCode ?? 1;
+  }
+}
+
+/** A {@link Failure} of usage: exit code 2. */
+export function usageFailure(message: string, hint?: string): Failure {
+  return new Failure(message, hint === undefined ? { exitCode: 2 } : { exitCode: 2, hint });
+}
+
+/**
+ * The lines that a failure shows on stderr, without colour. Anything that is not a {@link Failure} is a
+ * defect of dockerdo itself and asks for `DOCKERDO_DEBUG=1`, which adds the stack.
+ */
+export function describeFailure(error: unknown, options: { readonly debug: boolean }): string {
+  const lines: string[] = [];
+  if (error instanceof Failure) {
+    lines.push(`dockerdo: ${error.message}`);
+    if (error.hint !== undefined) lines.push(`  ${error.hint.replaceAll("\n", "\n  ")}`);
+  } else {
+    const text = error instanceof Error ? error.message : String(error);
+    lines.push(`dockerdo: unexpected failure: ${text}`);
+    if (!options.debug) lines.push("  DOCKERDO_DEBUG=1 shows where.");
+  }
+  if (options.debug && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
+  if (options.debug && error instanceof Error && error.cause instanceof Error) {
+    lines.push(`caused by ${error.cause.stack ?? error.cause.message}`);
+  }
+  return lines.join("\n");
+}
+
+/** The exit code that stands for an error thrown out of a command. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof Failure ? error.exitCode : 1;
+}

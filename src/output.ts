@@ -1,0 +1,82 @@
+import type { Context } from "./process.ts";
+
+/** The three systems, as a line of progress names them. */
+export type Place = "local" | "remote" | "container";
+
+/** One line on stderr that says what goes on, and where. */
+export function progress(context: Context, place: Place, text: string): void {
+  context.stderr(`${paint(context, `[${place}]`)} ${text}\n`);
+}
+
+function paint(context: Context, text: string): string {
+  return Deno.stderr.isTerminal() && !context.env["NO_COLOR"] ? `\x1b[2m${text}\x1b[22m` : text;
+}
+
+/** Bytes for people: `20 kB`, `1.3 GB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Milliseconds for people: `0.4 s`, `3 min 20 s`. */
+export function formatDuration(ms: number): string {
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** Where a transfer stands. */
+export interface Passed {
+  /** Bytes that went by, of the total. */
+  readonly done: number;
+  /** Bytes that went over the link: fewer where they are compressed. */
+  readonly sent: number;
+}
+
+/** How fast a transfer goes and how long it may still take: `45.0 MB of about 94.2 MB, 12.5 MB/s, 3.9 s left`. */
+export function formatTransfer(
+  { done, sent }: Passed,
+  { total, ms }: { readonly total: number; readonly ms: number },
+): string {
+  const rate = sent / Math.max(1, ms) * 1000;
+  const words = [
+    `${formatBytes(done)}${total > done ? ` of about ${formatBytes(total)}` : ""}`,
+    `${formatBytes(rate)}/s`,
+  ];
+  if (done > 0 && total > done) words.push(`${formatDuration((total - done) * ms / done)} left`);
+  return words.join(", ");
+}
+
+/** Shows bytes passing by on a terminal, in a line that is rewritten; elsewhere nothing. */
+export function transfer(
+  context: Context,
+  place: Place,
+  total: number,
+): {
+  readonly update: (passed: Passed) => void;
+  /** Takes the line away: before another one is written, and at the end. */
+  readonly clear: () => void;
+} {
+  const live = Deno.stderr.isTerminal();
+  let began: number | undefined;
+  let shownAt = 0;
+  return {
+    update: (passed) => {
+      const now = Date.now();
+      began ??= now;
+      if (!live || now - shownAt < 200) return;
+      shownAt = now;
+      const text = formatTransfer(passed, { total, ms: now - began });
+      context.stderr(`\r\x1b[K${paint(context, `[${place}]`)} ${text}`);
+    },
+    clear: () => {
+      if (live) context.stderr("\r\x1b[K");
+    },
+  };
+}
