@@ -1,0 +1,84 @@
+import { buildCommand } from "@stricli/core";
+import { buildImage } from "../build.ts";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  passedArguments,
+  switchFlag,
+  textFlag,
+} from "../command.ts";
+import { loadConfig } from "../config.ts";
+import { reachRemoteHost } from "../connection.ts";
+import type { Engine } from "../docker.ts";
+import { Failure } from "../error.ts";
+import { parseReference } from "../image.ts";
+import { findPublicKey } from "../key.ts";
+import { formatDuration, progress } from "../output.ts";
+import { overlayPath, readOverlay, writeOverlay } from "../overlay.ts";
+import { findSession, updateSession } from "../session.ts";
+
+interface BuildFlags extends CommonFlags {
+  readonly remote: boolean;
+  readonly overlayTag?: string;
+}
+
+export const command = buildCommand<BuildFlags, string[], CliContext>({
+  func: build,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      remote: switchFlag("Build on the remote host, with its build dir as the context"),
+      overlayTag: textFlag("Tag of the image, from now on", "tag"),
+    },
+    aliases: { ...commonAliases, t: "overlayTag" },
+    positional: passedArguments("docker build"),
+  },
+  docs: {
+    brief: "Build the session's image",
+    fullDescription:
+      "Builds the image of Dockerfile.dockerdo, which is written first where there is none. Further options go to docker build.\n\n" +
+      "  dockerdo build --remote --no-cache",
+  },
+});
+
+async function build(this: CliContext, flags: BuildFlags, ...words: string[]): Promise<void> {
+  const context = contextOf(this, flags);
+  const config = await loadConfig(context);
+  const found = findSession(context);
+  const imageTag = flags.overlayTag ?? found.imageTag;
+  parseReference(imageTag);
+  const remote = flags.remote && found.remoteHost !== null;
+  const session = remote ? await reachRemoteHost(context, found, { interactive: true }) : found;
+  const key = await findPublicKey(context, config.ssh_key_path);
+  const dockerfile = await readOverlay(session) ??
+    await writeOverlay(context, session, { config, force: false });
+
+  const began = Date.now();
+  progress(
+    context,
+    remote ? "remote" : "local",
+    `Building ${imageTag} from ${overlayPath(session)}`,
+  );
+  const engine: Engine = remote ? session : "local";
+  const code = await buildImage(context, session, {
+    engine,
+    dockerfile,
+    words: ["-t", imageTag, "--build-arg", `SSH_PUB_KEY=${key.line}`, ...words],
+  });
+  if (code !== 0) {
+    throw new Failure(`docker build failed with exit code ${code}`, {
+      exitCode: code,
+      hint: `The Dockerfile is ${overlayPath(session)}: mend it and run dockerdo build again.`,
+    });
+  }
+  if (context.dryRun) return;
+  await updateSession(session.dir, (stored) => ({ ...stored, imageTag }));
+  progress(
+    context,
+    remote ? "remote" : "local",
+    `Built ${imageTag} in ${formatDuration(Date.now() - began)}`,
+  );
+}

@@ -1,0 +1,324 @@
+import { type ContainerCommand, packCommand, signalWords } from "../container_shell.ts";
+import { Failure, usageFailure } from "../error.ts";
+import { recordExecution } from "../history.ts";
+import { isWithin } from "../paths.ts";
+import { capture, type Context, runForeground } from "../process.ts";
+import { quoteAll } from "../quote.ts";
+import { containerMount, findSession, relayDir, type Session } from "../session.ts";
+import { isMasterAlive, onRemoteHost, socketPath, sshTo } from "../ssh.ts";
+
+const USAGE = `usage: dockerdo exec [OPTIONS] [COMMAND [ARGUMENT]...]      (alias dodo)
+
+Runs COMMAND in the container, in the directory that the current one is there, and returns its exit code.
+Everything from COMMAND on is the command's: its options need no --. Without COMMAND: a login shell.
+
+  -c LINE           Run a line of shell; further arguments are its $1, $2 and so on
+  -e NAME=VALUE     Set a variable for this command; -e NAME passes the local one on
+  -w DIRECTORY      Run there, a path in the container
+  -u USER[:GROUP]   Run as another user
+  -i, -t            Give the command a terminal; by default it has one if stdin, stdout and stderr are one
+  -T                Give it none
+      --no-map      Leave arguments that are local paths below the mount as they are
+  -v, --verbose     Print each child process as a line for the shell
+  -n, --dry-run     Only print what would be run
+  -h, --help        Print help and exit
+
+  dodo make test
+  cat local.sql | dodo psql app > result.txt
+  dodo -c 'ps ax | grep python'
+`;
+
+const NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGTERM: 15,
+};
+
+interface Request {
+  readonly verbose: boolean;
+  readonly dryRun: boolean;
+  readonly map: boolean;
+  /** undefined: as the streams are. */
+  readonly terminal: boolean | undefined;
+  readonly workdir: string | undefined;
+  readonly user: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+}
+
+/**
+ * Runs a command in the session's container and returns its exit code, 128+n after signal n. A failure of
+ * our own has exit code 125.
+ */
+export async function exec(cli: Context, words: readonly string[]): Promise<number> {
+  if (words[0] === "--help" || words[0] === "-h") {
+    cli.stdout(USAGE);
+    return 0;
+  }
+  try {
+    const request = parseWords(cli, words);
+    const context = { ...cli, verbose: request.verbose, dryRun: request.dryRun };
+    return await execute(context, findSession(context), request);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
+    throw new Failure(error.message, {
+      exitCode: 125,
+      cause: error,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  }
+}
+
+const SWITCHES: Readonly<Record<string, Partial<Request>>> = {
+  "-i": { terminal: true },
+  "--interactive": { terminal: true },
+  "-t": { terminal: true },
+  "--tty": { terminal: true },
+  "-T": { terminal: false },
+  "--no-tty": { terminal: false },
+  "--no-map": { map: false },
+  "-v": { verbose: true },
+  "--verbose": { verbose: true },
+  "-n": { dryRun: true },
+  "--dry-run": { dryRun: true },
+};
+const VALUES: Readonly<Record<string, "line" | "env" | "workdir" | "user">> = {
+  "-c": "line",
+  "-e": "env",
+  "--env": "env",
+  "-w": "workdir",
+  "--workdir": "workdir",
+  "-u": "user",
+  "--user": "user",
+};
+
+// No library: the first word that is no option of ours, and all behind it, must stay as typed.
+function parseWords(context: Context, words: readonly string[]): Request {
+  let request: Request = {
+    verbose: context.verbose,
+    dryRun: context.dryRun,
+    map: true,
+    terminal: undefined,
+    workdir: undefined,
+    user: undefined,
+    env: {},
+    command: [],
+  };
+  let line: string | undefined;
+  let at = 0;
+  for (; at < words.length; at++) {
+    const word = words[at] ?? "";
+    if (word === "--") {
+      at++;
+      break;
+    }
+    if (!word.startsWith("-") || word === "-") break;
+    const [option = "", inline] = word.startsWith("--") ? splitOnce(word) : [word];
+    const change = SWITCHES[option];
+    const kind = VALUES[option];
+    if (change !== undefined && inline === undefined) request = { ...request, ...change };
+    else if (/^-[itTvn]{2,}$/.test(word)) {
+      for (const letter of word.slice(1)) request = { ...request, ...SWITCHES[`-${letter}`] };
+    } else if (kind !== undefined) {
+      const value = inline ?? words[++at];
+      if (value === undefined) {
+        throw usageFailure(`exec's ${option} needs a value`, "dockerdo exec --help");
+      }
+      if (kind === "line") line = value;
+      else if (kind === "env") {
+        request = { ...request, env: { ...request.env, ...variable(context, value) } };
+      } else request = { ...request, [kind]: value };
+    } else {
+      throw usageFailure(
+        `exec has no option ${word}`,
+        "dockerdo exec --help lists them; a command whose name begins with a dash goes behind --.",
+      );
+    }
+  }
+  const rest = words.slice(at);
+  const command = line === undefined ? rest : ["/bin/sh", "-c", line, "dodo", ...rest];
+  return { ...request, command };
+}
+
+function splitOnce(word: string): [string, string | undefined] {
+  const equals = word.indexOf("=");
+  return equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)];
+}
+
+function variable(context: Context, word: string): Record<string, string> {
+  const [name, value = context.env[name]] = splitOnce(word);
+  if (name === "") throw usageFailure(`${JSON.stringify(word)} has no name`, "Write -e NAME=VALUE");
+  return value === undefined ? {} : { [name]: value };
+}
+
+async function execute(context: Context, found: Session, request: Request): Promise<number> {
+  const session = await connected(context, found);
+  const terminal = request.terminal ?? hasTerminal();
+  if (request.command.length === 0 && !terminal) {
+    throw usageFailure("exec needs a command where there is no terminal", "dockerdo exec --help");
+  }
+  const cwd = containerDirectory(context, session, request.workdir);
+  const command = request.map ? mapPaths(context, session, request.command) : request.command;
+  // Loaded while the command runs, and only where there is a relay to tell.
+  const drop = session.mount === "relay" ? import("../relay/drop.ts") : undefined;
+  const began = new Date();
+  const exitCode = await runInContainer(context, session, {
+    what: { cwd, command, env: request.env },
+    user: request.user,
+    terminal,
+  });
+  if (context.dryRun) return exitCode;
+  const durationMs = Date.now() - began.getTime();
+  try {
+    (await drop)?.dropCaches(relayDir(session));
+  } catch {
+    // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
+  }
+  recordExecution(session, { time: began.toISOString(), cwd, command, exitCode, durationMs });
+  return exitCode;
+}
+
+function hasTerminal(): boolean {
+  return Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
+}
+
+// The control socket is the sign of a link that is up; without it, and only then, the code that makes one
+// is loaded. A socket that nobody listens on is replaced by ssh itself.
+async function connected(context: Context, session: Session): Promise<Session> {
+  if (session.containerId === null) {
+    throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
+  }
+  if (context.dryRun || hasSocket(session)) return session;
+  return await bringBack(context, session);
+}
+
+function hasSocket(session: Session): boolean {
+  try {
+    Deno.lstatSync(socketPath(session, "container"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function bringBack(context: Context, session: Session): Promise<Session> {
+  const { reconnect } = await import("../connection.ts");
+  const interactive = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
+  // In a pipe the command's stderr is the command's alone.
+  const quiet = interactive ? context : { ...context, stderr: () => {} };
+  return await reconnect(quiet, session, { interactive });
+}
+
+/** The container's directory for the local one: the same below the mount, else the image's WORKDIR. */
+function containerDirectory(
+  context: Context,
+  session: Session,
+  workdir: string | undefined,
+): string {
+  if (workdir?.startsWith("/")) return workdir;
+  if (context.cwd === "") {
+    throw new Failure("the current directory has been removed", {
+      hint: "cd to another one, or use -w.",
+    });
+  }
+  const mount = containerMount(session);
+  const cwd = isWithin(context.cwd, mount)
+    ? context.cwd.slice(mount.length) || "/"
+    : session.image.workdir;
+  return workdir === undefined ? cwd : `${cwd === "/" ? "" : cwd}/${workdir}`;
+}
+
+/**
+ * Local paths below the mount as the container's paths; also as the shell spells them that came here through
+ * a symbolic link (`PWD`).
+ */
+function mapPaths(context: Context, session: Session, words: readonly string[]): readonly string[] {
+  const mount = containerMount(session);
+  const prefixes: [local: string, there: string][] = [[mount, ""]];
+  const logical = context.env["PWD"] ?? "";
+  if (isWithin(context.cwd, mount) && logical.startsWith("/") && logical !== context.cwd) {
+    const below = context.cwd.slice(mount.length);
+    prefixes.push([logical, below]);
+    if (logical.endsWith(below)) {
+      prefixes.push([logical.slice(0, logical.length - below.length), ""]);
+    }
+  }
+  return words.map((word) => {
+    const [local, there] = prefixes.find(([prefix]) => prefix !== "" && isWithin(word, prefix)) ??
+      [];
+    return local === undefined ? word : there + word.slice(local.length) || "/";
+  });
+}
+
+async function runInContainer(
+  context: Context,
+  session: Session,
+  { what, user, terminal }: {
+    readonly what: ContainerCommand;
+    readonly user: string | undefined;
+    readonly terminal: boolean;
+  },
+): Promise<number> {
+  const token = `dodo-${crypto.randomUUID()}`;
+  const { line, words, env, oversized } = packCommand(session, what, { token });
+  const argv = user === undefined
+    ? sshTo(session, "container", { line, terminal, overMaster: !oversized })
+    : asUser(session, { words, env, user, terminal });
+  const signalling = (signal: string): string[] =>
+    sshTo(session, "container", { line: quoteAll(signalWords(token, signal)) });
+  let interruption: Deno.Signal | undefined;
+  const code = await runForeground(context, argv, {
+    env: user === undefined ? env : {},
+    // With a terminal, Ctrl-C is a byte that goes to the other side; without, it is for us to pass on.
+    detached: !terminal,
+    guard: signalling("HUP"),
+    onSignal: (signal, child) => {
+      const again = interruption !== undefined;
+      interruption ??= signal;
+      const name = again ? "KILL" : signal.slice(3);
+      capture({ ...context, verbose: false }, signalling(name), { detached: true, limitMs: 10_000 })
+        .catch(() => {});
+      if (terminal || again) child.kill("SIGTERM");
+    },
+  });
+  if (interruption !== undefined && (code === 255 || code === 143 || code === 137)) {
+    return 128 + (NUMBERS[interruption] ?? 0);
+  }
+  if (code === 255 && !(await isMasterAlive(context, session, "container"))) {
+    throw await connectionLost(context, session);
+  }
+  return code;
+}
+
+// ssh has no word for another user's uid and gid: docker has.
+function asUser(
+  session: Session,
+  { words, env, user, terminal }: {
+    readonly words: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly user: string;
+    readonly terminal: boolean;
+  },
+): string[] {
+  const variables = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
+  const options = [terminal ? "-it" : "-i", "-u", user, ...variables];
+  const argv = ["docker", "exec", ...options, session.containerId ?? "", ...words];
+  return onRemoteHost(session, argv, { terminal });
+}
+
+// Only a look at the container can tell a lost link from a container that has ended.
+async function connectionLost(context: Context, session: Session): Promise<Failure> {
+  try {
+    await bringBack(context, session);
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+  return new Failure(
+    "the connection was lost, and is back now; the command may have ended or still run",
+    {
+      hint: "dodo ps ax shows it, where the image has ps.",
+    },
+  );
+}

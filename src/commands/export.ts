@@ -1,0 +1,76 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+} from "../command.ts";
+import { usageFailure } from "../error.ts";
+import { quote } from "../quote.ts";
+import { findSession, updateSession } from "../session.ts";
+
+export const command = buildCommand<CommonFlags, string[], CliContext>({
+  func: exportVariables,
+  parameters: {
+    flags: commonFlags,
+    aliases: commonAliases,
+    positional: {
+      kind: "array",
+      minimum: 1,
+      parameter: {
+        brief: "A variable and its value; an empty value removes the variable",
+        placeholder: "KEY=VALUE",
+        parse: (word: string) => word,
+      },
+    },
+  },
+  docs: {
+    brief: "Set or remove variables for every dodo of the session",
+    fullDescription:
+      "Sets variables that every dodo of the session sees. Never pass secrets this way.\n\n" +
+      "  dockerdo export CFLAGS='-O2 -g' OMP_NUM_THREADS=8\n  dockerdo export CFLAGS=",
+  },
+});
+
+async function exportVariables(
+  this: CliContext,
+  flags: CommonFlags,
+  ...words: string[]
+): Promise<void> {
+  const context = contextOf(this, flags);
+  const variables = words.map(parseVariable);
+  const session = findSession(context);
+  if (context.dryRun) {
+    for (const [name, value] of variables) {
+      context.stderr(value === "" ? `unset ${name}\n` : `export ${name}=${quote(value)}\n`);
+    }
+    return;
+  }
+  await updateSession(session.dir, (stored) => {
+    const env = { ...stored.env };
+    for (const [name, value] of variables) {
+      if (value === "") delete env[name];
+      else env[name] = value;
+    }
+    return { ...stored, env };
+  });
+}
+
+function parseVariable(word: string): readonly [name: string, value: string] {
+  const equals = word.indexOf("=");
+  const name = equals < 0 ? word : word.slice(0, equals);
+  if (equals < 0) {
+    throw usageFailure(
+      `${JSON.stringify(word)} has no =`,
+      `Write ${name}=VALUE, or ${name}= to remove it.`,
+    );
+  }
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw usageFailure(
+      `${JSON.stringify(name)} cannot be a variable's name`,
+      "Use letters, digits and underscores, and no digit first.",
+    );
+  }
+  return [name, word.slice(equals + 1)];
+}

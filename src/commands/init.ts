@@ -1,0 +1,231 @@
+import { buildCommand } from "@stricli/core";
+import { activateScript } from "../activate.ts";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  switchFlag,
+  textFlag,
+} from "../command.ts";
+import { loadConfig } from "../config.ts";
+import { connectRemoteHost, disconnectRemoteHost, writeSshConfig } from "../connection.ts";
+import { Failure, usageFailure } from "../error.ts";
+import { overlayTag, parseReference } from "../image.ts";
+import { checkMountPoint } from "../mount.ts";
+import { progress } from "../output.ts";
+import { checkUserName } from "../overlay.ts";
+import { capture, type Context } from "../process.ts";
+import {
+  buildMount,
+  checkSessionName,
+  containerMount,
+  forgetSession,
+  indexSession,
+  type MountKind,
+  namedSessionDir,
+  parseRemoteHost,
+  saveSession,
+  type Session,
+} from "../session.ts";
+import { makeSocketDir } from "../ssh.ts";
+
+interface InitFlags extends CommonFlags {
+  readonly remote?: string;
+  readonly local: boolean;
+  readonly image?: string;
+  readonly distro?: string;
+  readonly container?: string;
+  readonly user?: string;
+  readonly registry?: string;
+  readonly buildDir?: string;
+  readonly connect?: "exec" | "port";
+  readonly mount?: MountKind;
+  readonly remoteDelay?: string;
+  readonly shell?: "sh" | "fish";
+}
+
+export const command = buildCommand<InitFlags, [string?], CliContext>({
+  func: init,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      remote: textFlag("Host on which the container is to run", "host"),
+      local: switchFlag("Run the container on the local host"),
+      image: textFlag("Base image", "image"),
+      distro: textFlag("Distribution of the base image, where it cannot be read", "distro"),
+      container: textFlag("Name of the container", "name"),
+      user: textFlag("User to be in the container (root)", "user"),
+      registry: textFlag("Docker registry to push to and pull from", "registry"),
+      buildDir: textFlag("Directory on the remote host to mount here (its home)", "path"),
+      connect: {
+        kind: "enum",
+        values: ["exec", "port"],
+        brief: "Reach sshd through docker exec, or on a published loopback port",
+        optional: true,
+      },
+      mount: {
+        kind: "enum",
+        values: ["plain", "relay"],
+        brief: "Mount the container by sshfs alone, or with a relay that caches (plain)",
+        optional: true,
+      },
+      remoteDelay: {
+        ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
+        hidden: true,
+      },
+      shell: {
+        kind: "enum",
+        values: ["sh", "fish"],
+        brief: "Which activate script to print (found out by itself)",
+        optional: true,
+      },
+    },
+    aliases: commonAliases,
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        brief: "Name of a session to keep; without it the session is a temporary one",
+        placeholder: "name",
+        parse: (name: string) => name,
+        optional: true,
+      }],
+    },
+  },
+  docs: {
+    brief: "Begin a session in the current directory",
+    fullDescription:
+      "Begins a session whose work dir is the current directory, connects to the remote host, mounts its build " +
+      "dir here, and prints the path of the activate script:\n\n" +
+      "  source $(dockerdo init --remote reykjavik --image debian:bookworm)",
+  },
+});
+
+async function init(this: CliContext, flags: InitFlags, name?: string): Promise<void> {
+  const context = contextOf(this, flags);
+  const planned = await planSession(context, flags, name);
+  await checkMountPoint(context, containerMount(planned));
+  const buildPoint = buildMount(planned);
+  if (buildPoint !== undefined) await checkMountPoint(context, buildPoint);
+
+  await using undo = new AsyncDisposableStack();
+  const session = await makeSessionDir(context, planned, { named: name !== undefined, undo });
+  if (session.remoteHost !== null) {
+    progress(context, "local", `Connecting to ${session.remoteHost.name}`);
+  }
+  undo.defer(() => disconnectRemoteHost({ ...context, verbose: false }, session, { force: true }));
+  await connectRemoteHost(context, session, { interactive: true });
+  undo.move();
+
+  const script = `${session.dir}/${await usesFish(context, flags) ? "activate.fish" : "activate"}`;
+  if (context.dryRun) return;
+  context.stdout(`${script}\n`);
+  if (Deno.stdout.isTerminal()) {
+    context.stderr(`To activate the session in this shell: source ${script}\n`);
+  }
+}
+
+async function planSession(context: Context, flags: InitFlags, name?: string): Promise<Session> {
+  const config = await loadConfig(context);
+  if (flags.local && flags.remote !== undefined) {
+    throw usageFailure("--local and --remote exclude each other");
+  }
+  if (context.cwd === "") throw new Failure("the current directory has been removed");
+  const id = crypto.randomUUID().replaceAll("-", "").slice(0, 12);
+  const remote = flags.local ? undefined : flags.remote ?? config.default_remote_host ?? undefined;
+  const baseImage = flags.image ?? config.default_image;
+  const registry = flags.registry ?? config.default_docker_registry;
+  const sessionName = name === undefined ? `dockerdo_${id.slice(0, 6)}` : checkSessionName(name);
+  parseReference(baseImage);
+  const containerName = flags.container ?? `dockerdo-${sessionName}-${id.slice(0, 6)}`;
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]+$/.test(containerName)) {
+    throw usageFailure(
+      `${JSON.stringify(containerName)} cannot be a container's name`,
+      "Use letters, digits, dots, dashes and underscores.",
+    );
+  }
+  return {
+    version: 1,
+    id,
+    name: sessionName,
+    created: new Date().toISOString(),
+    workDir: context.cwd,
+    socketDir: "",
+    remoteHost: remote === undefined ? null : parseRemoteHost(remote),
+    buildDir: flags.buildDir ?? ".",
+    distro: flags.distro ?? null,
+    baseImage,
+    imageTag: overlayTag(baseImage, {
+      template: config.default_image_name_template,
+      sessionName,
+      registry,
+    }),
+    registry,
+    containerName,
+    user: checkUserName(flags.user ?? "root"),
+    connect: flags.connect ?? config.default_connect,
+    mount: flags.mount ?? config.default_mount,
+    identityFile: null,
+    containerId: null,
+    image: { env: {}, workdir: "/", loginShell: "" },
+    env: {},
+    dir: name === undefined ? "" : namedSessionDir(context, name),
+  };
+}
+
+async function makeSessionDir(
+  context: Context,
+  planned: Session,
+  { named, undo }: { readonly named: boolean; readonly undo: AsyncDisposableStack },
+): Promise<Session> {
+  if (context.dryRun) {
+    return {
+      ...planned,
+      dir: planned.dir || "/tmp/dockerdo_XXXXXX",
+      socketDir: "/tmp/dockerdo-XXXXXX",
+    };
+  }
+  const dir = named ? planned.dir : await Deno.makeTempDir({ prefix: "dockerdo_" });
+  if (named) await makeNamedDir(dir, planned.name);
+  undo.defer(() => Deno.remove(dir, { recursive: true }));
+  const socketDir = await makeSocketDir(context, planned.id);
+  undo.defer(() => Deno.remove(socketDir, { recursive: true }).catch(() => {}));
+  const session = { ...planned, dir, socketDir };
+  await saveSession(session);
+  await writeSshConfig(session, undefined);
+  for (const [file, fish] of [["activate", false], ["activate.fish", true]] as const) {
+    await Deno.writeTextFile(`${dir}/${file}`, activateScript(session, { fish }), { mode: 0o700 });
+  }
+  undo.defer(() => forgetSession(context, session));
+  await indexSession(context, session);
+  return session;
+}
+
+async function makeNamedDir(dir: string, name: string): Promise<void> {
+  const parent = dir.slice(0, dir.lastIndexOf("/"));
+  try {
+    await Deno.mkdir(parent, { recursive: true, mode: 0o700 });
+    await Deno.mkdir(dir, { mode: 0o700 });
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new Failure(`there is a session ${name} already`, {
+        cause,
+        hint:
+          `Activate it with: source ${dir}/activate\nor remove it with: dockerdo rm --delete (in that session)`,
+      });
+    }
+    throw new Failure(`the session cannot be kept in ${dir}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+// $SHELL is the login shell; the one that waits for our output is our parent.
+async function usesFish(context: Context, flags: InitFlags): Promise<boolean> {
+  if (flags.shell !== undefined) return flags.shell === "fish";
+  const argv = ["ps", "-o", "comm=", "-p", String(Deno.ppid)];
+  const { code, stdout } = await capture(context, argv, { question: true });
+  const shell = code === 0 ? stdout : context.env["SHELL"] ?? "";
+  return /(^|\/)-?fish$/.test(shell.trim());
+}

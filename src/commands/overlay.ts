@@ -1,0 +1,63 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  switchFlag,
+  textFlag,
+} from "../command.ts";
+import { loadConfig } from "../config.ts";
+import { overlayTag, parseReference } from "../image.ts";
+import { writeOverlay } from "../overlay.ts";
+import { findSession, type Session, updateSession } from "../session.ts";
+
+interface OverlayFlags extends CommonFlags {
+  readonly image?: string;
+  readonly distro?: string;
+  readonly force: boolean;
+}
+
+export const command = buildCommand<OverlayFlags, [], CliContext>({
+  func: overlay,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      image: textFlag("Base image, from now on", "image"),
+      distro: textFlag("Distribution of the base image, from now on", "distro"),
+      force: switchFlag("Replace a Dockerfile.dockerdo that has been edited"),
+    },
+    aliases: { ...commonAliases, f: "force" },
+  },
+  docs: {
+    brief: "Write Dockerfile.dockerdo: the base image with sshd and your key",
+    fullDescription:
+      "Writes Dockerfile.dockerdo into the session's work dir: the base image with what an ssh session needs.\n\n" +
+      "  dockerdo overlay --image alpine:3.20",
+  },
+});
+
+async function overlay(this: CliContext, flags: OverlayFlags): Promise<void> {
+  const context = contextOf(this, flags);
+  const config = await loadConfig(context);
+  const changed = (session: Session): Session => {
+    const baseImage = flags.image ?? session.baseImage;
+    parseReference(baseImage);
+    const tag = {
+      template: config.default_image_name_template,
+      sessionName: session.name,
+      registry: session.registry,
+    };
+    return {
+      ...session,
+      baseImage,
+      // Another image is of another distribution, unless one is named.
+      distro: flags.distro ?? (flags.image === undefined ? session.distro : null),
+      imageTag: flags.image === undefined ? session.imageTag : overlayTag(baseImage, tag),
+    };
+  };
+  const session = changed(findSession(context));
+  await writeOverlay(context, session, { config, force: flags.force });
+  if (!context.dryRun) await updateSession(session.dir, changed);
+}

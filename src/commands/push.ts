@@ -1,0 +1,178 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+} from "../command.ts";
+import { reachRemoteHost } from "../connection.ts";
+import { dockerArgv } from "../docker.ts";
+import { Failure } from "../error.ts";
+import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
+import { type Context, run } from "../process.ts";
+import {
+  askRemote,
+  findImage,
+  LoadFailure,
+  type LocalImage,
+  missingBytes,
+  type RemoteState,
+  streamImage,
+  tagRemote,
+} from "../push.ts";
+import { findSession, type Session } from "../session.ts";
+import { onRemoteHost } from "../ssh.ts";
+
+/** Bytes per second and milliseconds from which on building there is the better way. */
+const SLOW_LINK = 4e6;
+const LONG_WAIT_MS = 60_000;
+
+/** Complaints of an engine that a whole archive does not cure. */
+const HOPELESS = /no space left|cannot connect to the docker daemon|error during connect/i;
+
+export const command = buildCommand<CommonFlags, [], CliContext>({
+  func: push,
+  parameters: { flags: commonFlags, aliases: commonAliases },
+  docs: {
+    brief: "Bring the session's image to the remote host",
+    fullDescription:
+      "Through the registry where the session has one, else over ssh straight into the remote engine, which " +
+      "gets the layers that it has not.\n\n" +
+      "  dockerdo build && dockerdo push",
+  },
+});
+
+async function push(this: CliContext, flags: CommonFlags): Promise<void> {
+  const context = contextOf(this, flags);
+  const began = Date.now();
+  const found = findSession(context);
+  if (found.remoteHost === null) {
+    throw new Failure("there is nothing to push: the remote host is the local host", {
+      hint: "The image is where it is needed: dockerdo run",
+    });
+  }
+  const image = await findImage(context, "local", found.imageTag);
+  if (image === undefined) {
+    if (context.dryRun) return progress(context, "local", `There is no ${found.imageTag} yet`);
+    throw new Failure(`the local engine has no image ${found.imageTag}`, {
+      hint:
+        "dockerdo build makes it; what dockerdo build --remote made is on the remote host already.",
+    });
+  }
+  const session = await reachRemoteHost(context, found, { interactive: true });
+  const summary = session.registry === null
+    ? await throughSsh(context, session, image)
+    : await throughRegistry(context, session, image);
+  if (context.dryRun) return;
+  const took = formatDuration(Date.now() - began);
+  progress(context, "remote", `Pushed ${session.imageTag}: ${summary}${took}`);
+}
+
+async function throughSsh(
+  context: Context,
+  session: Session,
+  image: LocalImage,
+): Promise<string> {
+  const nothing: RemoteState = {
+    whole: false,
+    tagged: "",
+    present: 0,
+    blobs: undefined,
+    format: "none",
+  };
+  const state = context.dryRun ? nothing : await askRemote(context, session, image);
+  const all = image.layers.length;
+  const of = (layers: number, bytes: number): string =>
+    `${layers} of ${all} layers, ${formatBytes(bytes)} of ${formatBytes(image.size)}, `;
+  if (state.whole) {
+    if (state.tagged !== image.id) await tagRemote(context, session, image.id);
+    return of(0, 0);
+  }
+  try {
+    const { layers, bytes } = await send(context, session, { image, state });
+    return of(layers, bytes);
+  } catch (error) {
+    const thin = state.present > 0 || (state.blobs?.size ?? 0) > 0;
+    if (!(error instanceof LoadFailure) || !thin || HOPELESS.test(error.message)) throw error;
+    progress(context, "remote", `${error.message}: sending the whole image instead`);
+    const whole = { ...state, present: 0, blobs: undefined };
+    const { layers, bytes } = await send(context, session, { image, state: whole });
+    return of(layers, bytes);
+  }
+}
+
+async function send(
+  context: Context,
+  session: Session,
+  { image, state }: { readonly image: LocalImage; readonly state: RemoteState },
+): Promise<{ readonly layers: number; readonly bytes: number }> {
+  const size = context.dryRun ? image.size : await missingBytes(context, image, state.present);
+  const all = image.layers.length;
+  if (state.present > 0) {
+    progress(
+      context,
+      "remote",
+      `${session.remoteHost?.name} has ${state.present} of ${all} layers`,
+    );
+  }
+  progress(context, "local", `Exporting ${session.imageTag}`);
+  const shown = transfer(context, "remote", size);
+  let layers = 0;
+  const bytes = await streamImage(context, session, {
+    image,
+    state,
+    size,
+    events: {
+      onBytes: shown.update,
+      onLayer: ({ position, size, sent }) => {
+        if (!sent) return;
+        layers++;
+        shown.clear();
+        progress(context, "remote", `Layer ${position + 1} of ${all}: ${formatBytes(size)}`);
+      },
+      onRate: (rate) => {
+        if (rate > SLOW_LINK || size / rate * 1000 < LONG_WAIT_MS) return;
+        shown.clear();
+        const words = `The link is slow (${formatBytes(rate)}/s)`;
+        progress(context, "local", `${words}: dockerdo build --remote sends no layers at all`);
+      },
+    },
+  }).finally(shown.clear);
+  return { layers, bytes };
+}
+
+// docker shows its progress on a terminal only, and on stdout, which is not its place here.
+const ON_STDERR = ["sh", "-c", 'exec "$@" >&2', "sh"];
+
+async function throughRegistry(
+  context: Context,
+  session: Session,
+  image: LocalImage,
+): Promise<string> {
+  const terminal = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
+  const pull = ["docker", "pull", session.imageTag];
+  const steps = [
+    { place: "local", verb: "push", argv: dockerArgv("local", ["push", session.imageTag]) },
+    { place: "remote", verb: "pull", argv: onRemoteHost(session, pull, { terminal }) },
+  ] as const;
+  for (const { place, verb, argv } of steps) {
+    progress(context, place, `${verb === "push" ? "Pushing" : "Pulling"} ${session.imageTag}`);
+    const code = await run(context, [...ON_STDERR, ...argv]);
+    if (code !== 0) {
+      throw new Failure(`docker ${verb} ${session.imageTag} failed with exit code ${code}`, {
+        hint: `Check that docker login to ${session.registry} was done on the ${place} host.`,
+      });
+    }
+  }
+  if (context.dryRun) return "";
+  const there = await findImage(context, session, session.imageTag);
+  if (there?.id !== image.id && there?.layers.join() !== image.layers.join()) {
+    throw new Failure(`${session.imageTag} is not on ${session.remoteHost?.name} as it is here`, {
+      hint: `Here it is ${image.id}, there ${
+        there?.id ?? "nothing"
+      }: was it pushed by others, too?`,
+    });
+  }
+  return `${image.layers.length} layers, ${formatBytes(image.size)}, `;
+}

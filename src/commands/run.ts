@@ -1,0 +1,260 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  passedArguments,
+  textFlag,
+} from "../command.ts";
+import { loadConfig } from "../config.ts";
+import {
+  connectContainer,
+  connectRemoteHost,
+  containerLog,
+  disconnectContainer,
+  findContainer,
+} from "../connection.ts";
+import {
+  captureDocker,
+  docker,
+  dockerFailure,
+  inspectContainer,
+  inspectImage,
+  OVERLAY_LABEL,
+  SESSION_LABEL,
+  sessionContainers,
+} from "../docker.ts";
+import { Failure, usageFailure } from "../error.ts";
+import { findPublicKey } from "../key.ts";
+import { checkMountPoint, isMounted } from "../mount.ts";
+import { progress } from "../output.ts";
+import type { Context } from "../process.ts";
+import {
+  containerMount,
+  findSession,
+  lockLifecycle,
+  type MountKind,
+  type Session,
+  updateSession,
+} from "../session.ts";
+
+interface RunFlags extends CommonFlags {
+  readonly connect?: "exec" | "port";
+  readonly defaultArgs: boolean;
+  readonly sshPortOnRemoteHost?: string;
+  readonly remoteDelay?: string;
+}
+
+export const command = buildCommand<RunFlags, string[], CliContext>({
+  func: runContainer,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      connect: {
+        kind: "enum",
+        values: ["exec", "port"],
+        brief: "Reach sshd through docker exec, or on a published loopback port; from now on",
+        optional: true,
+      },
+      defaultArgs: {
+        kind: "boolean",
+        brief: "Take the configuration's default_docker_run_args too",
+        default: true,
+      },
+      sshPortOnRemoteHost: {
+        ...textFlag("Accepted for old scripts, as --connect port", "port"),
+        hidden: true,
+      },
+      remoteDelay: {
+        ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
+        hidden: true,
+      },
+    },
+    // -v is docker's: a volume.
+    aliases: { n: "dryRun" },
+    positional: passedArguments("docker run"),
+  },
+  docs: {
+    brief: "Start the session's container and mount its filesystem",
+    fullDescription:
+      "Starts the container on the remote host and mounts its filesystem at WORK_DIR/container. Every other option is one of docker run, " +
+      "also --mount, unless its value is plain or relay: then it says how to mount the container from now on.\n\n" +
+      "  dockerdo run --gpus all -v /data:/data -e X=1",
+  },
+});
+
+// Runs as long as any container: sshd starts with each connection and needs no process of its own.
+const SLEEP = ["sleep", "2147483647"];
+
+async function runContainer(this: CliContext, flags: RunFlags, ...words: string[]): Promise<void> {
+  const context = contextOf(this, flags);
+  const config = await loadConfig(context);
+  const { kind, rest } = takeMountKind(words);
+  const runArguments = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];
+  refuseClashes(runArguments);
+  const found = findSession(context);
+  using _lock = await lockLifecycle(context, found);
+  const connect = flags.connect ??
+    (flags.sshPortOnRemoteHost === undefined ? found.connect : "port");
+  const mount = kind ?? found.mount;
+  const wanted = { ...found, connect, mount };
+  const session = await connectRemoteHost(context, wanted, { interactive: true });
+  const key = await findPublicKey(context, config.ssh_key_path);
+  await checkImage(context, session);
+  await clearTheWay(context, session);
+
+  await using undo = new AsyncDisposableStack();
+  progress(context, "remote", `Starting the container ${session.containerName}`);
+  undo.defer(() => removeContainers(context, session));
+  const containerId = await dockerRun(context, session, runArguments);
+  if (!context.dryRun) {
+    await updateSession(session.dir, (stored) => ({ ...stored, connect, mount, containerId }));
+    undo.defer(async () => {
+      await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
+    });
+  }
+  undo.defer(() => disconnectContainer(context, session, { force: true }));
+  try {
+    await connectContainer(context, session, { containerId, key });
+  } catch (error) {
+    throw await withLog(context, session, { containerId, error });
+  }
+  undo.move();
+  progress(context, "container", `Ready: ${containerMount(session)}`);
+}
+
+/** Docker has a --mount of its own, but none with these values. The last one counts. */
+export function takeMountKind(
+  words: readonly string[],
+): { readonly kind: MountKind | undefined; readonly rest: readonly string[] } {
+  let kind: MountKind | undefined;
+  const rest: string[] = [];
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? "";
+    const apart = word === "--mount";
+    const value = apart ? words[at + 1] : word.startsWith("--mount=") ? word.slice(8) : undefined;
+    if (value === "plain" || value === "relay") {
+      kind = value;
+      if (apart) at++;
+    } else rest.push(word);
+  }
+  return { kind, rest };
+}
+
+function refuseClashes(words: readonly string[]): void {
+  const reasons: Readonly<Record<string, string>> = {
+    "--name": "dockerdo init --container NAME names the container.",
+    "--entrypoint": "Run the program with dodo once the session is up.",
+    "--cidfile": "dockerdo status --json tells the container's id.",
+    "-i": "The container runs in the background: use dodo for programs that need a terminal.",
+    "-t": "The container runs in the background: use dodo for programs that need a terminal.",
+    "-it": "The container runs in the background: use dodo for programs that need a terminal.",
+    "-ti": "The container runs in the background: use dodo for programs that need a terminal.",
+    "--interactive":
+      "The container runs in the background: use dodo for programs that need a terminal.",
+    "--tty": "The container runs in the background: use dodo for programs that need a terminal.",
+  };
+  for (const word of words) {
+    const option = word.split("=", 1)[0] ?? "";
+    const reason = Object.hasOwn(reasons, option) ? reasons[option] : undefined;
+    if (reason !== undefined) {
+      throw usageFailure(`docker run's ${option} cannot be used here`, reason);
+    }
+  }
+}
+
+async function checkImage(context: Context, session: Session): Promise<void> {
+  const image = await inspectImage(context, session, session.imageTag);
+  if (image === undefined) {
+    if (context.dryRun) return;
+    const where = session.remoteHost?.name ?? "the local host";
+    throw new Failure(`${where} has no image ${session.imageTag}`, {
+      hint: session.remoteHost === null
+        ? "dockerdo build"
+        : "dockerdo build && dockerdo push, or dockerdo build --remote",
+    });
+  }
+  if (image.labels[OVERLAY_LABEL] === undefined) {
+    throw new Failure(`the image ${session.imageTag} was not made with dockerdo's overlay`, {
+      hint: "dockerdo overlay --force && dockerdo build makes it anew.",
+    });
+  }
+}
+
+/** What an earlier `run` left half made goes; what is in use or somebody else's stays. */
+async function clearTheWay(context: Context, session: Session): Promise<void> {
+  const own = await findContainer(context, session);
+  if (own !== undefined && own.status !== "created") {
+    throw new Failure(`the container ${own.name} is there already (${own.status})`, {
+      hint: own.status === "running"
+        ? "Use it with dodo, or remove it first: dockerdo rm --force"
+        : "dockerdo start brings it back; dockerdo rm removes it.",
+    });
+  }
+  const named = await inspectContainer(context, session, session.containerName);
+  if (named !== undefined && named.sessionId !== session.id) {
+    throw new Failure(`the name ${session.containerName} belongs to another container`, {
+      hint: "Begin a session with another name for it: dockerdo init --container NAME",
+    });
+  }
+  await removeContainers(context, session);
+  if (!(await isMounted(context, session, "container"))) {
+    await checkMountPoint(context, containerMount(session));
+  } else {
+    await disconnectContainer(context, session, { force: false });
+  }
+}
+
+async function removeContainers(context: Context, session: Session): Promise<void> {
+  for (const { id } of await sessionContainers(context, session)) {
+    await docker(context, session, { words: ["rm", "-f", id], doing: "Removing the container" });
+  }
+}
+
+async function dockerRun(
+  context: Context,
+  session: Session,
+  runArguments: readonly string[],
+): Promise<string> {
+  const words = (init: readonly string[]): string[] => [
+    "run",
+    "-d",
+    ...init,
+    "--name",
+    session.containerName,
+    "--label",
+    `${SESSION_LABEL}=${session.id}`,
+    ...session.connect === "port" ? ["-p", "127.0.0.1::22"] : [],
+    ...runArguments,
+    session.imageTag,
+    ...session.connect === "port" ? [] : SLEEP,
+  ];
+  let started = await captureDocker(context, session, { words: words(["--init"]) });
+  if (started.code !== 0 && /docker-init/.test(started.stderr)) {
+    // An engine without its init program: then the stop is to be a quick one at least.
+    await removeContainers(context, session);
+    started = await captureDocker(context, session, { words: words(["--stop-signal", "KILL"]) });
+  }
+  if (started.code !== 0) throw dockerFailure(session, "Starting the container", started);
+  if (started.stderr.trim() !== "") context.stderr(started.stderr);
+  return started.stdout.trim() || session.containerName;
+}
+
+async function withLog(
+  context: Context,
+  session: Session,
+  { containerId, error }: { readonly containerId: string; readonly error: unknown },
+): Promise<unknown> {
+  if (!(error instanceof Failure) || error.exitCode > 128) return error;
+  const container = await inspectContainer(context, session, containerId).catch(() => undefined);
+  const log = await containerLog(context, session, containerId).catch(() => "");
+  const state = container === undefined
+    ? "The container is gone."
+    : `The container is ${container.status}, exit code ${container.exitCode}.`;
+  return new Failure(error.message, {
+    cause: error,
+    hint: [error.hint, state, log === "" ? "Its log is empty." : `The end of its log:\n${log}`]
+      .filter(Boolean).join("\n"),
+  });
+}

@@ -1,0 +1,177 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  switchFlag,
+} from "../command.ts";
+import { findContainer, reachRemoteHost } from "../connection.ts";
+import { inspectImage } from "../docker.ts";
+import { Failure } from "../error.ts";
+import { isMounted, mountPoint } from "../mount.ts";
+import { overlayPath } from "../overlay.ts";
+import { userDirectory } from "../paths.ts";
+import type { Context } from "../process.ts";
+import { findSession, type Session } from "../session.ts";
+import { type Destination, isMasterAlive } from "../ssh.ts";
+
+interface StatusFlags extends CommonFlags {
+  readonly json: boolean;
+}
+
+/** What docker, ssh and the mount table say. null: not known, since the remote host did not answer. */
+interface Status {
+  readonly config: string | null;
+  readonly session: Readonly<Record<string, unknown>> | null;
+  readonly dockerfile: string | null;
+  readonly remoteHost: { readonly connected: boolean; readonly problem: string | null } | null;
+  readonly image:
+    | { readonly tag: string; readonly local: boolean; readonly remote: boolean | null }
+    | null;
+  readonly container:
+    | { readonly name: string; readonly state: string; readonly id: string | null }
+    | null;
+  readonly masters: Readonly<Record<string, boolean>>;
+  readonly mounts: readonly { readonly path: string; readonly mounted: boolean }[];
+}
+
+export const command = buildCommand<StatusFlags, [], CliContext>({
+  func: status,
+  parameters: {
+    flags: { ...commonFlags, json: switchFlag("Print JSON") },
+    aliases: commonAliases,
+  },
+  docs: {
+    brief: "Print the state of the session",
+    fullDescription:
+      "Asks docker, ssh and the mount table, and prints what they say. Works without a session too.\n\n  dockerdo status --json | jq .container.state",
+  },
+});
+
+async function status(this: CliContext, flags: StatusFlags): Promise<void> {
+  const context = contextOf(this, flags);
+  const session = currentSession(context);
+  const found = await gather(context, session);
+  context.stdout(flags.json ? `${JSON.stringify(found, null, 2)}\n` : describe(found));
+}
+
+function currentSession(context: Context): Session | undefined {
+  try {
+    return findSession(context);
+  } catch (error) {
+    if (error instanceof Failure && error.message.startsWith("no session is active")) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function gather(context: Context, session: Session | undefined): Promise<Status> {
+  const config = `${userDirectory(context, "CONFIG")}/dockerdo.yaml`;
+  const about: Status = {
+    config: await exists(config) ? config : null,
+    session: null,
+    dockerfile: null,
+    remoteHost: null,
+    image: null,
+    container: null,
+    masters: {},
+    mounts: [],
+  };
+  if (session === undefined) return about;
+  const problem = await problemOf(context, session);
+  const reachable = problem === null;
+  const destinations: Destination[] = session.remoteHost === null
+    ? ["container"]
+    : ["remote", "container"];
+  const container = reachable ? await findContainer(context, session) : undefined;
+  const onEngine = async (engine: "local" | Session): Promise<boolean | null> =>
+    await inspectImage(context, engine, session.imageTag).then(
+      (image) => image !== undefined,
+      () => null,
+    );
+  return {
+    ...about,
+    session: {
+      ...session,
+      env: Object.fromEntries(Object.keys(session.env).map((name) => [name, "***"])),
+    },
+    dockerfile: await exists(overlayPath(session)) ? overlayPath(session) : null,
+    remoteHost: session.remoteHost === null ? null : { connected: reachable, problem },
+    image: {
+      tag: session.imageTag,
+      local: await onEngine("local") === true,
+      remote: session.remoteHost === null || !reachable ? null : await onEngine(session),
+    },
+    container: {
+      name: session.containerName,
+      state: reachable ? container?.status ?? "none" : "unknown",
+      id: container?.id ?? session.containerId,
+    },
+    masters: Object.fromEntries(
+      await Promise.all(
+        destinations.map(async (destination) =>
+          [destination, await isMasterAlive(context, session, destination)] as const
+        ),
+      ),
+    ),
+    mounts: await Promise.all(destinations.map(async (destination) => ({
+      path: mountPoint(session, destination) ?? "",
+      mounted: await isMounted(context, session, destination),
+    }))),
+  };
+}
+
+async function problemOf(context: Context, session: Session): Promise<string | null> {
+  if (session.remoteHost === null) return null;
+  try {
+    await reachRemoteHost(context, session, { interactive: false });
+    return null;
+  } catch (error) {
+    if (error instanceof Failure) return error.message;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+function describe(status: Status): string {
+  const rows: [string, string][] = [["configuration", status.config ?? "none (defaults)"]];
+  if (status.session === null) {
+    rows.push(["session", "none here; begin one with: source $(dockerdo init)"]);
+  } else {
+    const { name, dir, workDir, remoteHost } = status.session as unknown as Session;
+    rows.push(["session", `${name} (${dir})`], ["work dir", workDir]);
+    const connection = status.remoteHost?.problem ?? "connected";
+    rows.push([
+      "remote host",
+      remoteHost === null ? "the local host" : `${remoteHost.name}: ${connection}`,
+    ]);
+    rows.push(["Dockerfile", status.dockerfile ?? "none yet"]);
+    const places = [
+      ...status.image?.local ? ["local host"] : [],
+      ...status.image?.remote ? ["remote host"] : [],
+    ];
+    rows.push([
+      "image",
+      `${status.image?.tag} (${
+        places.length > 0 ? `on the ${places.join(" and the ")}` : "not built"
+      })`,
+    ]);
+    rows.push(["container", `${status.container?.name}: ${status.container?.state}`]);
+    for (const [destination, alive] of Object.entries(status.masters)) {
+      rows.push([`master ${destination}`, alive ? "up" : "down"]);
+    }
+    for (const { path, mounted } of status.mounts) {
+      rows.push(["mount", `${path}: ${mounted ? "mounted" : "not mounted"}`]);
+    }
+    const names = Object.keys((status.session as unknown as Session).env);
+    if (names.length > 0) rows.push(["variables", names.join(" ")]);
+  }
+  const width = Math.max(...rows.map(([label]) => label.length)) + 2;
+  return rows.map(([label, value]) => `${label.padEnd(width)}${value}\n`).join("");
+}

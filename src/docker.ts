@@ -1,0 +1,202 @@
+import { Failure } from "./error.ts";
+import { capture, type CaptureOptions, type Context, type Finished } from "./process.ts";
+import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
+import type { Session } from "./session.ts";
+
+/** An engine: the local host's, or the one of a session's remote host. */
+export type Engine = "local" | Session;
+
+/** The part of `docker inspect` of a container that we use. */
+export interface Container {
+  readonly id: string;
+  readonly name: string;
+  /** docker's own word: created, running, paused, restarting, removing, exited or dead. */
+  readonly status: string;
+  readonly exitCode: number;
+  readonly image: string;
+  readonly sessionId: string | undefined;
+  /** What docker gives each process: the image's ENV, `docker run -e`, HOSTNAME and PATH. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly workdir: string;
+}
+
+/** The part of `docker image inspect` that we use. */
+export interface Image {
+  readonly id: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The label by which a session knows its containers: the value is the session's id. */
+export const SESSION_LABEL = "dockerdo.session";
+/** The label of an image that dockerdo's overlay made. */
+export const OVERLAY_LABEL = "dockerdo.overlay";
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The argv of a docker command on an engine. */
+export function dockerArgv(engine: Engine, words: readonly string[]): string[] {
+  const argv = ["docker", ...words];
+  return engine === "local" ? argv : onRemoteHost(engine, argv);
+}
+
+/** Runs docker on an engine and returns its exit code and output, whatever the code. */
+export function captureDocker(
+  context: Context,
+  engine: Engine,
+  { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
+): Promise<Finished> {
+  const argv = ["docker", ...words];
+  return engine === "local"
+    ? capture(context, argv, options)
+    : captureOnRemoteHost(context, engine, { words: argv, ...options });
+}
+
+/** Docker's complaint as a failure, with the next step where the cause is a known one. */
+export function dockerFailure(engine: Engine, doing: string, finished: Finished): Failure {
+  const where = engine === "local" ? "the local host" : engine.remoteHost?.name ?? "the local host";
+  const words = finished.stderr.trim();
+  const causes: readonly (readonly [RegExp, string])[] = [
+    [
+      /permission denied.*(docker daemon|docker\.sock|docker API)/is,
+      `Your user there may not use docker: add it to the group docker, and log in anew.`,
+    ],
+    [/cannot connect to the docker daemon/i, `Start the engine on ${where}.`],
+    [
+      /docker: (command )?not found|command not found: docker$|unknown command:? docker$/im,
+      `Install docker on ${where}.`,
+    ],
+    [/no space left/i, `Make room on ${where}: docker system df shows what takes it.`],
+  ];
+  const hint = causes.find(([pattern]) => pattern.test(words))?.[1];
+  return new Failure(`${doing} on ${where} failed (exit code ${finished.code}): ${words}`, {
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** Runs docker for a change on an engine and returns its stdout, trimmed; anything but success is a failure. */
+export async function docker(
+  context: Context,
+  engine: Engine,
+  { words, doing, ...options }: CaptureOptions & {
+    readonly words: readonly string[];
+    /** What this is for, as the start of the failure's sentence: "Removing the container". */
+    readonly doing: string;
+  },
+): Promise<string> {
+  const finished = await captureDocker(context, engine, { words, ...options });
+  if (finished.code !== 0) throw dockerFailure(engine, doing, finished);
+  return finished.stdout.trim();
+}
+
+/** The container of this very id or name; undefined where there is none. */
+export async function inspectContainer(
+  context: Context,
+  engine: Engine,
+  nameOrId: string,
+): Promise<Container | undefined> {
+  const words = ["container", "inspect", nameOrId];
+  const finished = await captureDocker(context, engine, { words, question: true });
+  if (finished.code !== 0) {
+    if (/no such container/i.test(finished.stderr)) return undefined;
+    throw dockerFailure(engine, "Asking docker for the container", finished);
+  }
+  return parseContainers(finished.stdout)
+    .find((container) => container.name === nameOrId || container.id.startsWith(nameOrId));
+}
+
+/** The containers that carry a session's label, running or not. */
+export async function sessionContainers(
+  context: Context,
+  session: Session,
+): Promise<Container[]> {
+  const words = ["ps", "-aq", "--no-trunc", "--filter", `label=${SESSION_LABEL}=${session.id}`];
+  const ids = await docker(context, session, {
+    words,
+    question: true,
+    doing: "Asking docker for the session's containers",
+  });
+  const found = await Promise.all(
+    ids.split(/\s+/).filter(Boolean).map((id) => inspectContainer(context, session, id)),
+  );
+  return found.filter((container) => container !== undefined);
+}
+
+/** The image of this reference or id; undefined where the engine has none. */
+export async function inspectImage(
+  context: Context,
+  engine: Engine,
+  reference: string,
+): Promise<Image | undefined> {
+  const words = ["image", "inspect", reference];
+  const finished = await captureDocker(context, engine, { words, question: true });
+  if (finished.code === 0) return parseImage(finished.stdout);
+  if (/no such image/i.test(finished.stderr)) return undefined;
+  throw dockerFailure(engine, "Asking docker for the image", finished);
+}
+
+/** The containers in the JSON of `docker container inspect`. */
+export function parseContainers(json: string): Container[] {
+  return asArray(parseJson(json)).map((item) => {
+    const state = field(item, "State");
+    const config = field(item, "Config");
+    const sessionId = field(field(config, "Labels"), SESSION_LABEL);
+    return {
+      id: asText(field(item, "Id")),
+      name: asText(field(item, "Name")).replace(/^\//, ""),
+      status: asText(field(state, "Status")),
+      exitCode: Number(field(state, "ExitCode") ?? 0),
+      image: asText(field(config, "Image")),
+      sessionId: typeof sessionId === "string" ? sessionId : undefined,
+      env: { HOSTNAME: asText(field(config, "Hostname")), ...parseEnv(field(config, "Env")) },
+      workdir: asText(field(config, "WorkingDir")) || "/",
+    };
+  });
+}
+
+/** The first image in the JSON of `docker image inspect`. */
+export function parseImage(json: string): Image {
+  const [item] = asArray(parseJson(json));
+  const config = field(item, "Config");
+  const labels = Object.entries(Object(field(config, "Labels") ?? {}) as Record<string, unknown>);
+  return {
+    id: asText(field(item, "Id")),
+    size: Number(field(item, "Size") ?? 0),
+    labels: Object.fromEntries(labels.map(([name, value]) => [name, asText(value)])),
+  };
+}
+
+// docker sets a PATH of its own where an image has none.
+function parseEnv(entries: unknown): Record<string, string> {
+  const env: Record<string, string> = { PATH: DEFAULT_PATH };
+  for (const entry of asArray(entries)) {
+    const [name = "", ...value] = asText(entry).split("=");
+    if (name !== "") env[name] = value.join("=");
+  }
+  return env;
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw new Failure(`docker answered something that is not JSON: ${json.slice(0, 200)}`, {
+      cause,
+    });
+  }
+}
+
+function field(value: unknown, name: string): unknown {
+  return value !== null && typeof value === "object"
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
+
+function asText(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function asArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,309 @@
+import { selfCommand } from "./context.ts";
+import { Failure } from "./error.ts";
+import { capture, type Context } from "./process.ts";
+import { quoteAll } from "./quote.ts";
+import { isRelayRunning } from "./relay/drop.ts";
+import { buildMount, containerMount, relayDir, type Session } from "./session.ts";
+import { type Destination, sshConfigPath, sshHost } from "./ssh.ts";
+
+/** A line of the mount table. */
+export interface MountEntry {
+  readonly point: string;
+  readonly type: string;
+  readonly source: string;
+}
+
+/** A process that keeps a mount busy. */
+export interface Holder {
+  readonly pid: number;
+  readonly name: string;
+}
+
+/**
+ * The mount table: /proc/self/mountinfo (proc(5)), or mount(8)'s output where there is none. Asking it never
+ * touches a mount, so it answers even when the server behind one does not.
+ */
+export async function mountTable(context: Context): Promise<MountEntry[]> {
+  if (Deno.build.os === "linux") {
+    // Deno itself opens nothing below /proc without all permissions.
+    const table = ["cat", "/proc/self/mountinfo"];
+    return parseMountInfo((await capture(context, table, { question: true })).stdout);
+  }
+  const { stdout } = await capture(context, ["mount"], { question: true });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^(.*) on (.*) \(([^,)]*)/.exec(line);
+    return match ? [{ source: match[1] ?? "", point: match[2] ?? "", type: match[3] ?? "" }] : [];
+  });
+}
+
+/** The entries in the text of a mountinfo file. Names are octal-escaped there. */
+export function parseMountInfo(text: string): MountEntry[] {
+  return text.split("\n").flatMap((line) => {
+    const [before = "", after] = line.split(" - ");
+    const point = before.split(" ")[4];
+    const [type, source] = (after ?? "").split(" ");
+    if (point === undefined || type === undefined || source === undefined) return [];
+    return [{ point: unescapeOctal(point), type, source: unescapeOctal(source) }];
+  });
+}
+
+function unescapeOctal(text: string): string {
+  if (!text.includes("\\")) return text;
+  const bytes: number[] = [];
+  for (const part of text.split(/(\\[0-7]{3})/)) {
+    if (/^\\[0-7]{3}$/.test(part)) bytes.push(parseInt(part.slice(1), 8));
+    else bytes.push(...new TextEncoder().encode(part));
+  }
+  return new TextDecoder().decode(new Uint8Array(bytes));
+}
+
+/** Milliseconds for which the kernel believes what a mount with the relay told it. */
+const KERNEL_TIMEOUT = 100;
+// One process per mount, for hours: small rather than fast.
+const RELAY_V8_FLAGS = ["--max-semi-space-size=1", "--optimize-for-size"];
+const ANSWER_LIMIT_MS = 15_000;
+const END_LIMIT_MS = 3000;
+const ASK_AGAIN_MS = 20;
+
+/** Where a destination's filesystem is mounted; undefined where it needs no mount. */
+export function mountPoint(session: Session, destination: Destination): string | undefined {
+  return destination === "container" ? containerMount(session) : buildMount(session);
+}
+
+function sourceName(session: Session, destination: Destination): string {
+  return `dockerdo:${session.id}:${destination}`;
+}
+
+/** Whether this session's mount of a destination is in the mount table. */
+export async function isMounted(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  const point = mountPoint(session, destination);
+  const source = sourceName(session, destination);
+  return (await mountTable(context)).some((entry) =>
+    entry.point === point && entry.source === source
+  );
+}
+
+/** Fails unless something can be mounted at `point`: a directory that is empty, or that is not there yet. */
+export async function checkMountPoint(context: Context, point: string): Promise<void> {
+  const taken = (await mountTable(context)).find((entry) => entry.point === point);
+  if (taken !== undefined) {
+    throw new Failure(`${point} is a mount already (${taken.type}, ${taken.source})`, {
+      hint: `Unmount it first: ${unmountCommand(point).join(" ")}`,
+    });
+  }
+  try {
+    for await (const { name } of Deno.readDir(point)) {
+      throw new Failure(`${point} is not empty (it holds ${name}), and a mount would hide that`, {
+        hint: "Use another work dir, or move the files away.",
+      });
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof Failure) throw error;
+    throw new Failure(`${point} cannot be a mount point: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Mounts a destination with sshfs, over its control master, unless it is mounted. Makes the mount point.
+ * Nothing of the kernel's or sshfs's own caching is on: what is read is what is there. In a session with the
+ * relay, the container's mount has that instead of ssh, and answers when this returns.
+ */
+export async function mount(
+  context: Context,
+  session: Session,
+  { destination, path }: { readonly destination: Destination; readonly path: string },
+): Promise<void> {
+  const point = mountPoint(session, destination);
+  if (point === undefined || await isMounted(context, session, destination)) return;
+  await checkMountPoint(context, point);
+  if (!context.dryRun) await Deno.mkdir(point, { recursive: true });
+  const relayed = destination === "container" && session.mount === "relay";
+  const timeout = relayed ? KERNEL_TIMEOUT / 1000 : 0;
+  const options = [
+    ...relayed ? [`ssh_command=${optionValue(relayWrapper(session))}`] : [],
+    "reconnect",
+    "idmap=user",
+    "dir_cache=no",
+    `attr_timeout=${timeout}`,
+    `entry_timeout=${timeout}`,
+    `fsname=${sourceName(session, destination)}`,
+    ...await symlinkOptions(context, { relayed }),
+  ];
+  if (relayed && !context.dryRun) await prepareRelay(session, { point, path });
+  const host = sshHost(session, destination);
+  const source = `${host.includes(":") ? `[${host}]` : host}:${path}`;
+  const log = `${session.dir}/mount-${destination}.log`;
+  const config = relayed ? [] : ["-F", sshConfigPath(session)];
+  const sshfs = ["sshfs", ...config, source, point, "-o", options.join(",")];
+  // The ssh below sshfs lives as long as the mount and keeps its stderr open: a pipe of ours would never end.
+  const argv = ["sh", "-c", 'exec 2>"$0"; exec "$@"', log, ...sshfs];
+  const { code, stdout } = await capture(context, argv, { detached: true });
+  if (code === 0) {
+    if (relayed && !context.dryRun) await waitForAnswer(context, session, point);
+    return;
+  }
+  if (relayed) await removeRelayWrapper(session);
+  const words = stdout + await Deno.readTextFile(log).catch(() => "");
+  await Deno.remove(point).catch(() => {});
+  throw mountFailure(point, words.trim());
+}
+
+// Containment, where sshfs has it, refuses links that lead out; resolved by the server, all of them can be read.
+// The relay keeps them inside by itself, and shows them as links.
+async function symlinkOptions(
+  context: Context,
+  { relayed }: { readonly relayed: boolean },
+): Promise<string[]> {
+  const { stdout, stderr } = await capture(context, ["sshfs", "-h"], { question: true });
+  const help = stdout + stderr;
+  if (relayed) return help.includes("no_contain_symlinks") ? ["no_contain_symlinks"] : [];
+  return help.includes("contain_symlinks") ? ["follow_symlinks"] : [];
+}
+
+/** A value in libfuse's list of options. In ssh_command it may have no blank: sshfs splits there. */
+function optionValue(path: string): string {
+  return path.replaceAll(/[\\,]/g, "\\$&");
+}
+
+function relayWrapper(session: Session): string {
+  return `${session.socketDir}/relay`;
+}
+
+/** What sshfs calls in place of ssh, with ssh's arguments. */
+async function prepareRelay(
+  session: Session,
+  { point, path }: { readonly point: string; readonly path: string },
+): Promise<void> {
+  const state = relayDir(session);
+  await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+  const relay = ["relay", state, point, path, String(KERNEL_TIMEOUT), "--"];
+  const ssh = ["ssh", "-F", sshConfigPath(session)];
+  const words = quoteAll([...selfCommand(RELAY_V8_FLAGS), ...relay, ...ssh]);
+  await removeRelayWrapper(session);
+  // In / it keeps nobody's directory busy.
+  await Deno.writeTextFile(relayWrapper(session), `#!/bin/sh\ncd / && exec ${words} "$@"\n`, {
+    mode: 0o700,
+  });
+}
+
+async function removeRelayWrapper(session: Session): Promise<void> {
+  await Deno.remove(relayWrapper(session)).catch(() => {});
+}
+
+// Asked by children: whoever looks into a mount that does not answer can't be ended any more.
+async function waitForAnswer(context: Context, session: Session, point: string): Promise<void> {
+  const limit = Date.now() + ANSWER_LIMIT_MS;
+  while (Date.now() < limit) {
+    const asked = capture(context, ["ls", "-d", `${point}/.`], { limitMs: 2000, detached: true });
+    if ((await Promise.race([asked, pause(2500)]))?.code === 0) return;
+    await pause(ASK_AGAIN_MS);
+  }
+  await unmount(context, session, { destination: "container", force: true });
+  throw new Failure(`${point} does not answer`, {
+    hint: `${relayDir(session)}/relay.log may tell why; dockerdo start tries again.`,
+  });
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+}
+
+function mountFailure(point: string, words: string): Failure {
+  const hint = /\/dev\/fuse|fuse: device not found/i.test(words)
+    ? "Load the kernel's fuse module (modprobe fuse); in a container give it /dev/fuse."
+    : /fusermount.*not found|fusermount3?: .*not permitted/i.test(words)
+    ? "Install fuse3, and see that fusermount3 may be used by you."
+    : /not found|No such file/i.test(words)
+    ? "Install sshfs (Debian: apt-get install sshfs)."
+    : undefined;
+  return new Failure(`mounting ${point} failed: ${words}`, hint === undefined ? {} : { hint });
+}
+
+function unmountCommand(point: string): string[] {
+  return Deno.build.os === "linux" ? ["fusermount3", "-u", point] : ["umount", point];
+}
+
+/**
+ * Unmounts a destination and removes its mount point if that is empty. A busy mount is a failure that names
+ * who keeps it busy; with `force` it is detached all the same and its sshfs ended. Fine where nothing is mounted.
+ */
+export async function unmount(
+  context: Context,
+  session: Session,
+  { destination, force }: { readonly destination: Destination; readonly force: boolean },
+): Promise<void> {
+  const point = mountPoint(session, destination);
+  if (point === undefined) return;
+  if (await isMounted(context, session, destination)) {
+    const { code, stderr } = await capture(context, unmountCommand(point), { limitMs: 5000 });
+    if (code !== 0 && !force) {
+      throw busyFailure(point, stderr.trim(), await mountHolders(context, point));
+    }
+    if (code !== 0) {
+      const lazy = Deno.build.os === "linux"
+        ? ["fusermount3", "-uz", point]
+        : ["umount", "-f", point];
+      await capture(context, lazy, { limitMs: 5000 });
+      await endServer(context, sourceName(session, destination));
+    }
+  }
+  if (context.dryRun) return;
+  await removeIfEmpty(context, point);
+  if (destination === "container") await clearRelayAway(session);
+}
+
+async function clearRelayAway(session: Session): Promise<void> {
+  await removeRelayWrapper(session);
+  const limit = Date.now() + END_LIMIT_MS;
+  while (isRelayRunning(relayDir(session)) && Date.now() < limit) await pause(ASK_AGAIN_MS);
+}
+
+async function removeIfEmpty(context: Context, point: string): Promise<void> {
+  if ((await mountTable(context)).some((entry) => entry.point === point)) return;
+  await Deno.remove(point).catch(() => {});
+}
+
+function busyFailure(point: string, words: string, holders: readonly Holder[]): Failure {
+  const who = holders.map(({ pid, name }) => `${name} (pid ${pid})`).join(", ");
+  return new Failure(
+    who === "" ? `unmounting ${point} failed: ${words}` : `${point} is in use by ${who}`,
+    { hint: "Leave that directory or end what uses it, or repeat the command with --force." },
+  );
+}
+
+/** The processes with a working directory or an open file in a mount, as /proc tells; empty without /proc. */
+export async function mountHolders(context: Context, point: string): Promise<Holder[]> {
+  if (Deno.build.os !== "linux") return [];
+  const glob = point.replace(/[*?[\\]/g, "\\$&");
+  const places = ["cwd", "root", "fd/*"].flatMap((name) => ["-o", "-path", `/proc/[0-9]*/${name}`]);
+  const argv = ["find", "/proc", "-maxdepth", "3", "(", ...places.slice(1), ")"];
+  const links = ["(", "-lname", glob, "-o", "-lname", `${glob}/*`, ")", "-print"];
+  const { stdout } = await capture(context, [...argv, ...links], { question: true, limitMs: 5000 });
+  const pids = new Set(stdout.match(/(?<=^\/proc\/)\d+/gm)?.map(Number));
+  const all = await processes(context);
+  return all.filter(({ pid }) => pids.has(pid)).map(({ pid, args }) => ({ pid, name: args }));
+}
+
+// The sshfs that serves a mount carries the mount's source in its arguments.
+async function endServer(context: Context, source: string): Promise<void> {
+  for (const { pid, args } of await processes(context)) {
+    if (/^\S*sshfs /.test(args) && args.includes(`fsname=${source}`)) {
+      await capture(context, ["kill", "-KILL", String(pid)]);
+    }
+  }
+}
+
+async function processes(context: Context): Promise<{ pid: number; args: string }[]> {
+  const { stdout } = await capture(context, ["ps", "-axo", "pid=,args="], { question: true });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^\s*(\d+) (.*)$/.exec(line);
+    return match ? [{ pid: Number(match[1]), args: match[2] ?? "" }] : [];
+  });
+}
