@@ -1,0 +1,281 @@
+import * as v from "valibot";
+import { readLayerNames, thinArchive, type Thinning, UnknownLayerNames } from "./archive.ts";
+import { compress, type Format } from "./compression.ts";
+import { captureDocker, dockerArgv, dockerFailure } from "./docker.ts";
+import { Failure } from "./error.ts";
+import { type Context, type Finished, isOnPath, pipe, through } from "./process.ts";
+import type { Session } from "./session.ts";
+import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
+
+/** An image of the local engine, to be pushed. */
+export interface LocalImage {
+  readonly id: string;
+  /** Bytes of all layers together. */
+  readonly size: number;
+  /** The digests of the uncompressed layers, the lowest first. */
+  readonly layers: readonly string[];
+}
+
+/** What the remote engine has of an image, and how to send it the rest. */
+export interface RemoteState {
+  /** It has the whole image, under whatever name. */
+  readonly whole: boolean;
+  /** The id of the image that has the tag there; empty where none has. */
+  readonly tagged: string;
+  /** How many of the lowest layers it has. */
+  readonly present: number;
+  /** Blobs that it has, by their names in an archive: a containerd image store goes by these. */
+  readonly blobs: ReadonlySet<string> | undefined;
+  readonly format: Format;
+}
+
+/** What a push hears of while it goes on. */
+export interface PushEvents {
+  readonly onLayer: (layer: { position: number; size: number; sent: boolean }) => void;
+  readonly onBytes: (passed: { done: number; sent: number }) => void;
+  /** What the link carries, in bytes per second. */
+  readonly onRate: (bytesPerSecond: number) => void;
+}
+
+// $1 the image's id, $2 its tag, then its layers, the lowest first. An image's layers count only as a chain,
+// so what can be spared is the longest beginning that some image there has, too.
+const ASK = `id=$1 tag=$2; shift 2
+for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
+set -f
+docker image inspect --format 'tagged {{.Id}}' "$tag" 2>/dev/null
+docker image inspect --format 'image {{.Id}}' "$id" 2>/dev/null && exit
+ids=$(docker image ls -q --no-trunc) || exit
+docker info --format 'store {{json .DriverStatus}}' || exit
+have=$(docker image inspect --format '{{.Id}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
+prefix= n=0 base=
+for layer; do
+  prefix="$prefix $layer"
+  found=$(printf '%s\\n' "$have" | grep -F "|$prefix ") || break
+  n=$((n + 1)) base=\${found%% *}
+done
+echo "present $n $base"`;
+
+// $1 the format, $2 the image's id, $3 its tag. The tag moves when the whole image is known to be there.
+const LOAD = `if [ "$1" = none ]; then docker load -q; else "$1" -dc | docker load -q; fi || exit
+docker image inspect --format '{{.Id}}' "$2" >/dev/null 2>&1 || exit 0
+docker tag "$2" "$3" && echo "verified $2"`;
+
+const IMAGE = v.tuple([v.object({
+  Id: v.string(),
+  Size: v.number(),
+  RootFS: v.object({ Layers: v.optional(v.nullable(v.array(v.string())), []) }),
+})]);
+
+/** The image of this reference or id on an engine; undefined where there is none. */
+export async function findImage(
+  context: Context,
+  engine: "local" | Session,
+  reference: string,
+): Promise<LocalImage | undefined> {
+  const words = ["image", "inspect", reference];
+  const finished = await captureDocker(context, engine, { words, question: true });
+  if (finished.code !== 0) {
+    if (/no such image/i.test(finished.stderr)) return undefined;
+    throw dockerFailure(engine, "Asking docker for the image", finished);
+  }
+  const [image] = v.parse(IMAGE, JSON.parse(finished.stdout));
+  return { id: image.Id, size: image.Size, layers: image.RootFS.Layers ?? [] };
+}
+
+/** Asks the remote engine, in one round trip, what it has of an image. */
+export async function askRemote(
+  context: Context,
+  session: Session,
+  image: LocalImage,
+): Promise<RemoteState> {
+  const words = ["sh", "-c", ASK, "sh", image.id, session.imageTag, ...image.layers];
+  const finished = await captureOnRemoteHost(context, session, { words, question: true });
+  const answers = (key: string): string[] =>
+    finished.stdout.split("\n").filter((line) => line.startsWith(`${key} `))
+      .map((line) => line.slice(key.length + 1));
+  const whole = answers("image")[0] === image.id;
+  if (finished.code !== 0 && !whole) {
+    throw dockerFailure(session, "Asking docker for its images", finished);
+  }
+  const [present = "0", base = ""] = (answers("present")[0] ?? "").split(" ");
+  const containerd = /io\.containerd\.snapshotter/.test(answers("store")[0] ?? "");
+  const programs = answers("program");
+  const common = await Promise.all(
+    (["zstd", "gzip"] as const).map(async (program) =>
+      programs.includes(program) && await isOnPath(context, program) ? program : undefined
+    ),
+  );
+  return {
+    whole,
+    tagged: answers("tagged")[0] ?? "",
+    present: containerd ? 0 : Number(present),
+    blobs: containerd && base !== "" ? await listBlobs(context, session, base) : undefined,
+    format: common.find((program) => program !== undefined) ?? "none",
+  };
+}
+
+/**
+ * The blobs of an image on an engine with containerd's image store. There a layer that is unpacked may be
+ * without its blob, and a blob depends on how it was compressed: only an archive's names tell.
+ */
+async function listBlobs(
+  context: Context,
+  session: Session,
+  imageId: string,
+): Promise<ReadonlySet<string>> {
+  const words = ["sh", "-c", 'docker save "$1" | tar -tf -', "sh", imageId];
+  const { code, stdout } = await captureOnRemoteHost(context, session, { words, question: true });
+  const names = stdout.split("\n").filter((name) => /^blobs\/sha256\/[0-9a-f]{64}$/.test(name));
+  return new Set(code === 0 ? names : []);
+}
+
+/**
+ * The bytes of the layers above the lowest `present` ones, as far as the image's history tells: an estimate,
+ * for an archive adds headers.
+ */
+export async function missingBytes(
+  context: Context,
+  image: LocalImage,
+  present: number,
+): Promise<number> {
+  if (present === 0) return image.size;
+  const words = ["history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image.id];
+  const { stdout } = await captureDocker(context, "local", { words, question: true });
+  const sizes = stdout.split("\n").map(Number).filter((size) => size > 0);
+  // Layers without a byte look like steps that made no layer: they are taken for these.
+  return sizes.slice(0, image.layers.length - present).reduce((sum, size) => sum + size, 0);
+}
+
+/** Gives an image that the remote engine has the session's tag. */
+export async function tagRemote(context: Context, session: Session, id: string): Promise<void> {
+  const words = ["tag", id, session.imageTag];
+  const finished = await captureDocker(context, session, { words });
+  if (finished.code !== 0) throw dockerFailure(session, "Tagging the image", finished);
+}
+
+/** The remote engine did not take an archive. */
+export class LoadFailure extends Failure {}
+
+/**
+ * Streams an image from the local engine into the remote one, without the layers that are there, and tags it
+ * when it has arrived whole. Returns the bytes that went over the link.
+ */
+export async function streamImage(
+  context: Context,
+  session: Session,
+  { image, state, size, events }: {
+    readonly image: LocalImage;
+    readonly state: Pick<RemoteState, "present" | "blobs" | "format">;
+    /** Bytes to send, as far as is known. */
+    readonly size: number;
+    readonly events: PushEvents;
+  },
+): Promise<number> {
+  const thinning: Thinning = {
+    digests: image.layers,
+    present: state.present,
+    onLayer: events.onLayer,
+    ...state.blobs === undefined ? {} : { blobs: state.blobs },
+  };
+  const sent = await send(context, session, { image, state, size, events, thinning });
+  if (!(await hasArrived(context, session, { image, loaded: sent.output }))) {
+    throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);
+  }
+  return sent.bytes;
+}
+
+async function send(
+  context: Context,
+  session: Session,
+  options: {
+    readonly image: LocalImage;
+    readonly state: Pick<RemoteState, "format">;
+    readonly size: number;
+    readonly events: PushEvents;
+    readonly thinning: Thinning;
+  },
+): Promise<{ readonly bytes: number; readonly output: string }> {
+  const { image, state: { format }, size, events, thinning } = options;
+  const from = dockerArgv("local", ["save", image.id]);
+  const load = ["sh", "-c", LOAD, "sh", format, image.id, session.imageTag];
+  let done = 0;
+  let bytes = 0;
+  try {
+    const finished = await pipe(context, {
+      from,
+      to: onRemoteHost(session, load),
+      pass: (archive) =>
+        compress(
+          tapped(thinArchive(archive, thinning), (length) => {
+            done += length;
+            events.onBytes({ done, sent: bytes });
+          }),
+          {
+            format,
+            size,
+            through: (argv, source) => through(context, argv, source),
+            onRate: events.onRate,
+          },
+        ),
+      onBytes: (sent) => {
+        bytes = sent;
+        events.onBytes({ done, sent });
+      },
+    });
+    checkStream(session, finished);
+    return { bytes, output: finished.to.stdout };
+  } catch (error) {
+    if (!(error instanceof UnknownLayerNames)) throw error;
+    const archive = through(context, from, ReadableStream.from([]));
+    const names = await readLayerNames(archive, image.layers);
+    return await send(context, session, { ...options, thinning: { ...thinning, names } });
+  }
+}
+
+function checkStream(session: Session, { from, to }: { from: Finished; to: Finished }): void {
+  // The one that broke off has the better reason; docker save is killed when it has no partner any more.
+  if (from.code !== 0 && from.code !== 137) {
+    throw dockerFailure("local", "Exporting the image", from);
+  }
+  if (to.code === 255) {
+    throw new Failure(
+      `the connection to ${hostOf(session)} was lost: ${to.stderr.trim() || "no reason given"}`,
+      { hint: "The images there are as they were. Run dockerdo push again." },
+    );
+  }
+  if (to.code !== 0 || from.code !== 0) {
+    const { message, hint } = dockerFailure(session, "Loading the image", to);
+    throw new LoadFailure(message, {
+      hint: hint ?? "The images there are as they were. Run dockerdo push again.",
+    });
+  }
+}
+
+/** Whether the image is there; one image store may name it by another id than the other. */
+async function hasArrived(
+  context: Context,
+  session: Session,
+  { image, loaded }: { readonly image: LocalImage; readonly loaded: string },
+): Promise<boolean> {
+  if (context.dryRun || loaded.includes(`verified ${image.id}`)) return true;
+  const id = /Loaded image ID: (sha256:[0-9a-f]{64})/.exec(loaded)?.[1];
+  const there = id === undefined ? undefined : await findImage(context, session, id);
+  if (there === undefined || there.id === image.id) return false;
+  if (there.layers.join() !== image.layers.join()) return false;
+  await tagRemote(context, session, there.id);
+  return true;
+}
+
+async function* tapped(
+  source: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  onLength: (length: number) => void,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for await (const chunk of source) {
+    onLength(chunk.length);
+    yield chunk;
+  }
+}
+
+function hostOf(session: Session): string {
+  return session.remoteHost?.name ?? "the local host";
+}
