@@ -1,0 +1,121 @@
+/** What kind of file system lies where on the server, and what its clock says: asked once. */
+import type { Link } from "./link.ts";
+import { binary, isPlain, mtimeOf, Open, Type } from "./wire.ts";
+
+/** File systems whose files are what they seem: their names and sizes hold still. */
+const PLAIN = new Set([
+  "overlay",
+  "ext2",
+  "ext3",
+  "ext4",
+  "xfs",
+  "btrfs",
+  "zfs",
+  "f2fs",
+  "aufs",
+  "tmpfs",
+  "ramfs",
+  "vfat",
+  "exfat",
+  "ntfs",
+  "ntfs3",
+  "bcachefs",
+  "squashfs",
+  "erofs",
+  "reiserfs",
+  "jfs",
+  "iso9660",
+]);
+const ALWAYS_SPECIAL = ["/proc", "/sys", "/dev"];
+const PIECE = 32 * 1024;
+const LONGEST = 1 << 20;
+
+export class Areas {
+  /** Where relative paths begin; undefined until the server has said. */
+  home: string | undefined;
+  private mounts = new Map<string, boolean>(ALWAYS_SPECIAL.map((path) => [path, false]));
+  private offset: number | undefined;
+
+  /** `base`: the mounted directory, without a final slash. Nothing above it is ever looked at. */
+  constructor(private readonly base: string) {}
+
+  /** Asks the server. Safe to call on each connection. */
+  learn(link: Link): void {
+    link.send(Type.REALPATH, (to) => to.text("."), (type, answer) => {
+      if (type !== Type.NAME || answer === undefined) return;
+      answer.u32();
+      this.home = answer.text();
+    });
+    // The directory of the process that answers was made a moment ago: its time is now.
+    link.send(Type.STAT, (to) => to.text("/proc/self"), (type, answer) => {
+      if (type !== Type.ATTRS || answer === undefined) return;
+      const attrs = answer.rest();
+      if (isPlain(attrs)) this.offset = mtimeOf(attrs) - Date.now() / 1000;
+    });
+    readAll(link, "/proc/self/mountinfo", (text) => {
+      if (text !== undefined) this.mounts = parseMounts(text);
+    });
+  }
+
+  /** Whether a path lies where nothing may be kept or fetched ahead. */
+  isSpecial(path: string): boolean {
+    if (
+      !path.startsWith(this.base) ||
+      (path.length > this.base.length && path[this.base.length] !== "/")
+    ) {
+      return true;
+    }
+    for (let at = path.length; at > 0; at = path.lastIndexOf("/", at - 1)) {
+      const plain = this.mounts.get(at === path.length ? path : path.substring(0, at));
+      if (plain !== undefined) return !plain;
+    }
+    return false;
+  }
+
+  /** Seconds since 1970 on the server, good to a second or two. */
+  serverTime(): number | undefined {
+    return this.offset === undefined ? undefined : Date.now() / 1000 + this.offset;
+  }
+}
+
+/** Mount points, and whether what is mounted there is plain (proc(5), "mountinfo"). */
+export function parseMounts(text: string): Map<string, boolean> {
+  const mounts = new Map<string, boolean>();
+  for (const line of text.split("\n")) {
+    const [before, after] = line.split(" - ");
+    const point = before?.split(" ")[4];
+    const type = after?.split(" ")[0];
+    if (point === undefined || type === undefined || point === "/") continue;
+    const path = point.replace(
+      /\\([0-7]{3})/g,
+      (_, code) => String.fromCharCode(parseInt(code, 8)),
+    );
+    mounts.set(path, PLAIN.has(type));
+  }
+  for (const path of ALWAYS_SPECIAL) mounts.set(path, false);
+  return mounts;
+}
+
+function readAll(link: Link, path: string, done: (text: string | undefined) => void): void {
+  link.send(Type.OPEN, (to) => to.text(path).u32(Open.READ).u32(0), (type, answer) => {
+    if (type !== Type.HANDLE || answer === undefined) return done(undefined);
+    const handle = answer.blob().slice();
+    let text = "";
+    const more = () => {
+      link.send(
+        Type.READ,
+        (to) => to.blob(handle).u64(text.length).u32(PIECE),
+        (type, answer) => {
+          const data = type === Type.DATA ? answer?.blob() : undefined;
+          if (data !== undefined && data.length > 0 && text.length < LONGEST) {
+            text += binary(data);
+            return more();
+          }
+          link.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+          done(text);
+        },
+      );
+    };
+    more();
+  });
+}

@@ -1,0 +1,185 @@
+/** Whole small files: kept, fetched in one go, and thrown out when memory is short. */
+import type { Link } from "./link.ts";
+import type { Tree } from "./tree.ts";
+import { isRegular, mtimeOf, Open, sameVersion, sizeOf, Type } from "./wire.ts";
+
+/** A file up to this size is fetched whole. */
+export const SMALL = 128 * 1024;
+/** Longest READ that every server answers in full. */
+const PIECE = 32 * 1024;
+/** Memory that one kept file costs beside its bytes, about. */
+const COST = 400;
+/** Files, and bytes, that may be on their way ahead of need. */
+const FLIGHT = 128;
+const FLIGHT_BYTES = 2 << 20;
+/** Seconds after a write in which another one may leave size and time as they are. */
+const YOUNG = 5;
+
+interface Content {
+  bytes: Uint8Array;
+  attrs: Uint8Array;
+  learnedAt: number;
+  /** Written so shortly before it was read that its attributes can't vouch for it. */
+  young: boolean;
+  unread: boolean;
+}
+
+interface Fetch {
+  sequence: number;
+  size: number;
+  done: (() => void)[];
+}
+
+export interface ContentsOptions {
+  link: Link;
+  tree: Tree;
+  /** Bytes of memory. */
+  capacity: number;
+  lifetime: number;
+  /** Seconds since 1970 on the server's clock; undefined when unknown. */
+  serverTime: () => number | undefined;
+}
+
+export class Contents {
+  /** Bytes that were fetched ahead and then really read. */
+  consumed = 0;
+  /** Called when there is room for more to be fetched ahead. */
+  onRoom: () => void = () => {};
+  private readonly kept = new Map<string, Content>();
+  private readonly fetches = new Map<string, Fetch>();
+  private bytes = 0;
+  private unread = 0;
+  private coming = 0;
+
+  constructor(private readonly options: ContentsOptions) {}
+
+  /** The bytes of a file whose attributes are fresh and vouch for what is kept. */
+  find(path: string, attrs: Uint8Array): Uint8Array | undefined {
+    const content = this.kept.get(path);
+    if (content === undefined) return undefined;
+    const expired = content.young && performance.now() - content.learnedAt >= this.options.lifetime;
+    if (expired || !sameVersion(content.attrs, attrs)) {
+      this.forget(path);
+      return undefined;
+    }
+    this.kept.delete(path);
+    this.kept.set(path, content);
+    if (content.unread) {
+      content.unread = false;
+      this.unread -= content.bytes.length;
+      this.consumed += content.bytes.length;
+      this.onRoom();
+    }
+    return content.bytes;
+  }
+
+  /** Whether a file with these attributes can be kept whole. */
+  suits(attrs: Uint8Array): boolean {
+    return isRegular(attrs) && sizeOf(attrs) <= SMALL;
+  }
+
+  /** Whether a fetch ahead of need may start. */
+  get room(): boolean {
+    const budget = Math.min(this.options.capacity / 2, (2 << 20) + 4 * this.consumed);
+    return this.fetches.size < FLIGHT && this.coming < FLIGHT_BYTES &&
+      this.unread + this.coming < budget;
+  }
+
+  has(path: string, attrs: Uint8Array): boolean {
+    if (this.fetches.has(path)) return true;
+    const content = this.kept.get(path);
+    return content !== undefined && sameVersion(content.attrs, attrs);
+  }
+
+  /** Fetches a small file; `done` is called in any case, and `find` then tells. */
+  fetch(path: string, attrs: Uint8Array, ahead: boolean, done?: () => void): void {
+    const { link, tree } = this.options;
+    const running = this.fetches.get(path);
+    if (running !== undefined && running.sequence > tree.changedAt(path)) {
+      if (done) running.done.push(done);
+      return;
+    }
+    const size = sizeOf(attrs);
+    const vouch = attrs.slice();
+    const fetch: Fetch = { sequence: 0, size, done: done ? [done] : [] };
+    const finish = (bytes: Uint8Array | undefined) => {
+      this.coming -= size;
+      if (this.fetches.get(path) === fetch) this.fetches.delete(path);
+      if (bytes !== undefined && tree.believes(path, fetch.sequence)) {
+        this.keep(path, bytes, vouch, ahead && fetch.done.length === 0);
+      }
+      for (const call of fetch.done) call();
+      this.onRoom();
+    };
+    this.coming += size;
+    this.fetches.set(path, fetch);
+    fetch.sequence = link.send(
+      Type.OPEN,
+      (to) => to.text(path).u32(Open.READ).u32(0),
+      (type, answer) => {
+        if (type !== Type.HANDLE || answer === undefined) return finish(undefined);
+        const handle = answer.blob().slice();
+        this.readWhole(handle, size, finish);
+        link.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+      },
+    );
+  }
+
+  forget(path: string): void {
+    const content = this.kept.get(path);
+    if (content === undefined) return;
+    this.kept.delete(path);
+    this.bytes -= content.bytes.length + COST;
+    if (content.unread) this.unread -= content.bytes.length;
+  }
+
+  clear(): void {
+    this.kept.clear();
+    this.bytes = 0;
+    this.unread = 0;
+  }
+
+  /** One byte more than its size is asked for: a file that has grown is not taken for whole. */
+  private readWhole(handle: Uint8Array, size: number, done: (bytes?: Uint8Array) => void): void {
+    const bytes = new Uint8Array(size);
+    let waiting = 0;
+    let whole = true;
+    for (let at = 0; at <= size; at += PIECE) {
+      const length = Math.min(PIECE, size + 1 - at);
+      waiting++;
+      this.options.link.send(
+        Type.READ,
+        (to) => to.blob(handle).u64(at).u32(length),
+        (type, answer) => {
+          const expected = Math.min(length, size - at);
+          if (type === Type.DATA && answer !== undefined) {
+            const data = answer.blob();
+            if (data.length === expected) bytes.set(data, at);
+            else whole = false;
+          } else if (type !== Type.STATUS || expected !== 0) {
+            whole = false;
+          }
+          if (--waiting === 0) done(whole ? bytes : undefined);
+        },
+      );
+    }
+  }
+
+  private keep(path: string, bytes: Uint8Array, attrs: Uint8Array, unread: boolean): void {
+    this.forget(path);
+    const now = this.options.serverTime();
+    const young = now === undefined || mtimeOf(attrs) > now - YOUNG;
+    this.kept.set(path, { bytes, attrs, learnedAt: performance.now(), young, unread });
+    this.bytes += bytes.length + COST;
+    if (unread) this.unread += bytes.length;
+    this.evict(false);
+    this.evict(true);
+  }
+
+  private evict(unreadToo: boolean): void {
+    for (const [path, content] of this.kept) {
+      if (this.bytes <= this.options.capacity) return;
+      if (unreadToo || !content.unread) this.forget(path);
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/** What is known about the names of one directory, packed small: a tree has many of them. */
+import { isPlain, PLAIN_LENGTH } from "./wire.ts";
+
+/** Bytes that one known name costs in memory, about. */
+const NAME_COST = 120;
+/** Index of a name whose attributes were never seen: it exists or not. */
+const ASK = -1;
+/** Time of attributes that are no longer good for an answer, only for a guess. */
+const NEVER = -Infinity;
+
+/** One entry as a READDIR answer gives it. `attrs` undefined: must be asked for. */
+export interface Entry {
+  name: string;
+  attrs: Uint8Array | undefined;
+  /** The file has other names (hard links), under which it can change. */
+  shared: boolean;
+}
+
+/** One directory. Attributes stand packed in one buffer: 32 bytes each, and when they were learned. */
+export class Directory {
+  readonly names = new Map<string, number>();
+  readonly links = new Map<string, { target: string; at: number }>();
+  /** Names that we changed ourselves, with the sequence number of the change. */
+  readonly dirty = new Map<string, number>();
+  /** Names that may have come or gone by a change of ours that has not been answered yet. */
+  readonly unsure = new Set<string>();
+  /** Names of files that have other names too. */
+  readonly shared = new Set<string>();
+  /** A name that is not in `names` does not exist, as of `listedAt`. */
+  complete = false;
+  listedAt = NEVER;
+  /** Whether anything here was asked for since it was listed. */
+  used = false;
+  /** Sequence number of our last change of any name in it. */
+  changed = 0;
+  private records = new Uint8Array(0);
+  private times = new Float64Array(0);
+  private count = 0;
+
+  constructor(readonly path: string) {}
+
+  /** Bytes of memory, about. */
+  get cost(): number {
+    return 500 + this.names.size * NAME_COST + this.links.size * NAME_COST;
+  }
+
+  set(name: string, attrs: Uint8Array | undefined, at: number): void {
+    this.unsure.delete(name);
+    if (attrs === undefined || !isPlain(attrs)) {
+      this.names.set(name, ASK);
+      return;
+    }
+    let index = this.names.get(name) ?? ASK;
+    if (index === ASK) {
+      index = this.count++;
+      if (index >= this.times.length) this.grow();
+      this.names.set(name, index);
+    }
+    this.records.set(attrs, index * PLAIN_LENGTH);
+    this.times[index] = at;
+  }
+
+  /** Attributes of a name however old and doubtful: a view that the next `set` may change. */
+  attrs(name: string): Uint8Array | undefined {
+    const index = this.names.get(name);
+    if (index === undefined || index === ASK) return undefined;
+    return this.records.subarray(index * PLAIN_LENGTH, (index + 1) * PLAIN_LENGTH);
+  }
+
+  learnedAt(name: string): number {
+    const index = this.names.get(name);
+    return index === undefined || index === ASK ? NEVER : this.times[index] ?? NEVER;
+  }
+
+  /** A change of this name is on its way: whether and how it exists must be asked. */
+  doubt(name: string, sequence: number): void {
+    const index = this.names.get(name);
+    if (index === undefined) this.names.set(name, ASK);
+    else if (index !== ASK) this.times[index] = NEVER;
+    this.links.delete(name);
+    this.unsure.add(name);
+    this.dirty.delete(name);
+    this.dirty.set(name, sequence);
+    this.changed = sequence;
+  }
+
+  /** Forgets all answers but keeps the names, so that a renewal knows where to look. */
+  age(): void {
+    this.complete = false;
+    this.listedAt = NEVER;
+    this.times.fill(NEVER);
+    this.links.clear();
+    this.used = false;
+  }
+
+  remove(name: string): void {
+    this.names.delete(name);
+    this.unsure.delete(name);
+    this.shared.delete(name);
+  }
+
+  empty(): void {
+    this.names.clear();
+    this.unsure.clear();
+    this.shared.clear();
+    this.links.clear();
+    this.count = 0;
+  }
+
+  reserve(count: number): void {
+    if (count <= this.times.length) return;
+    const records = new Uint8Array(count * PLAIN_LENGTH);
+    records.set(this.records);
+    const times = new Float64Array(count);
+    times.set(this.times);
+    this.records = records;
+    this.times = times;
+  }
+
+  private grow(): void {
+    this.reserve(Math.max(8, this.times.length * 2));
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The handles that sshfs holds. None of them is the server's own: so the relay can answer from
+ * memory, turn such a handle into a real one later, and open it again on a new connection.
+ */
+import type { Stream } from "./stream.ts";
+import type { Entry } from "./directory.ts";
+import { u32 } from "./wire.ts";
+
+export interface Handle {
+  readonly key: number;
+  path: string;
+  /** Flags of OPEN; 0 for a directory. */
+  readonly flags: number;
+  /** The server's handle, when there is one. */
+  remote: Uint8Array | undefined;
+  /** Bytes of a small file, answered from memory. */
+  content: Uint8Array | undefined;
+  /** Entries of a directory, answered from memory, and how many of them were given. */
+  entries: Entry[] | undefined;
+  given: number;
+  stream: Stream | undefined;
+  openedAt: number;
+  /** The name was deleted or replaced by us: the path means another file now. */
+  detached: boolean;
+  /** It was open on a connection that is gone, and can't be opened again. */
+  dead: boolean;
+  /** Who waits for `remote`. */
+  waiting: (() => void)[] | undefined;
+  /** Attributes that were true after our request with this sequence number, at this time. */
+  known: { attrs: Uint8Array; sequence: number; at: number } | undefined;
+  /** Something was written through it, and up to where. */
+  written: boolean;
+  end: number;
+}
+
+const LENGTH = 12;
+
+export class Handles {
+  readonly all = new Map<number, Handle>();
+  private next = 1;
+  private readonly magic = crypto.getRandomValues(new Uint8Array(8));
+
+  create(path: string, flags: number): Handle {
+    const handle: Handle = {
+      key: this.next++,
+      path,
+      flags,
+      remote: undefined,
+      content: undefined,
+      entries: undefined,
+      given: 0,
+      stream: undefined,
+      openedAt: performance.now(),
+      detached: false,
+      dead: false,
+      waiting: undefined,
+      known: undefined,
+      written: false,
+      end: 0,
+    };
+    this.all.set(handle.key, handle);
+    return handle;
+  }
+
+  /** The handle as sshfs knows it: 8 secret bytes, so that it can be recognised anywhere, and 4. */
+  name(handle: Handle): Uint8Array {
+    const name = new Uint8Array(LENGTH);
+    name.set(this.magic);
+    new DataView(name.buffer).setUint32(8, handle.key);
+    return name;
+  }
+
+  get(name: Uint8Array): Handle | undefined {
+    if (name.length !== LENGTH) return undefined;
+    for (let i = 0; i < 8; i++) if (name[i] !== this.magic[i]) return undefined;
+    return this.all.get(u32(name, 8));
+  }
+
+  /** Handles inside a packet that nobody here can read: where they begin, and which they are. */
+  scan(body: Uint8Array): { at: number; handle: Handle }[] {
+    const found = [];
+    for (let at = 0; at + 4 + LENGTH <= body.length; at++) {
+      if (u32(body, at) !== LENGTH) continue;
+      const handle = this.get(body.subarray(at + 4, at + 4 + LENGTH));
+      if (handle !== undefined) found.push({ at, handle });
+    }
+    return found;
+  }
+
+  /** Our own rename has succeeded: what was open under the old name is open under the new one. */
+  renamed(from: string, to: string): void {
+    for (const handle of this.all.values()) {
+      if (handle.detached) continue;
+      if (handle.path === to) handle.detached = true;
+      else if (handle.path === from) handle.path = to;
+      else if (handle.path.startsWith(from + "/")) {
+        handle.path = to + handle.path.slice(from.length);
+      }
+    }
+  }
+
+  removed(path: string): void {
+    for (const handle of this.all.values()) if (handle.path === path) handle.detached = true;
+  }
+}

@@ -1,0 +1,325 @@
+/**
+ * The connection to the SFTP server: one ssh child, requests by number, and what happens when
+ * the connection is silent or gone. It reconnects by itself and calls nobody twice: each request
+ * gets exactly one answer, or `undefined` when the connection failed it.
+ */
+import { converse } from "../process.ts";
+import { Framer, Malformed, Reader, Type, Writer } from "./wire.ts";
+
+/**
+ * `answer` stands behind the request id. It is a view that is good only during the call. Who throws
+ * `Malformed` while reading it is called again with undefined.
+ */
+export type OnAnswer = (type: number, answer: Reader | undefined) => void;
+
+export interface LinkOptions {
+  /** The whole command line that speaks SFTP on its stdin and stdout. */
+  command: string[];
+  /** Called after each successful connection but the first, before any waiting request goes on. */
+  onReconnect: () => void;
+  log: (text: string) => void;
+}
+
+/** Milliseconds without a byte, while answers are due, after which the connection is stalled. */
+const SILENCE = 7000;
+/** Milliseconds after which an operation that can't be done is given up: EIO within 10 s. */
+export const PATIENCE = 8500;
+/** A connection that stays stalled is replaced; before that it may come back by itself. */
+const HOPELESS = 30_000;
+const HANDSHAKE = 12_000;
+/** Milliseconds of round trip above which a link is far. */
+const FAR = 3;
+
+interface Pending {
+  sequence: number;
+  done: OnAnswer;
+  sentAt: number;
+}
+
+export class Link {
+  /** Grows with each request. The server works in this order. */
+  sequence = 0;
+  /** Round trip in milliseconds: the shortest answer seen lately. */
+  roundTrip = 0;
+  /** The server's VERSION packet behind its type. */
+  version = new Uint8Array(0);
+  private state: "up" | "stalled" | "down" | "closed" = "down";
+  private badSince = 0;
+  private heardAt = 0;
+  private pending = new Map<number, Pending>();
+  /** Requests that were failed while stalled; a handle in a late answer is closed again. */
+  private abandoned = new Set<number>();
+  private child: Deno.ChildProcess | undefined;
+  private input: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  /** One is filled while ssh takes the other. */
+  private out = new Writer(1 << 16);
+  private leaving = new Writer(1 << 16);
+  private flushing = false;
+  private waiters = new Set<{ until: number; done: (up: boolean) => void }>();
+  private hurry: () => void = () => {};
+  private readonly drains: (() => void)[] = [];
+  private readonly ticker: ReturnType<typeof setInterval>;
+
+  constructor(private readonly options: LinkOptions) {
+    this.ticker = setInterval(() => this.tick(), 250);
+  }
+
+  get up(): boolean {
+    return this.state === "up";
+  }
+
+  /** Connects for the first time. Returns false, with ssh's exit code, when ssh ended first. */
+  async open(): Promise<{ ok: true } | { ok: false; code: number }> {
+    const failure = await this.connect(() => {});
+    return failure === undefined ? { ok: true } : { ok: false, code: failure };
+  }
+
+  /** Bytes that ssh has not taken yet. */
+  get queued(): number {
+    return this.out.length + this.leaving.length;
+  }
+
+  /** Sends one request. `body` writes the fields behind the id. Returns its sequence number. */
+  send(type: number, body: (to: Writer) => void, done: OnAnswer): number {
+    const sequence = ++this.sequence;
+    if (this.state !== "up") {
+      queueMicrotask(() => done(0, undefined));
+      return sequence;
+    }
+    const id = sequence >>> 0;
+    this.out.begin(type, id);
+    body(this.out);
+    this.out.end();
+    const now = performance.now();
+    if (this.pending.size === 0) this.heardAt = now;
+    this.pending.set(id, { sequence, done, sentAt: now });
+    this.flushSoon();
+    return sequence;
+  }
+
+  /** The smallest sequence number that still waits for its answer. */
+  oldest(): number {
+    for (const request of this.pending.values()) return request.sequence;
+    return this.sequence + 1;
+  }
+
+  /**
+   * Calls back with true when the connection is up, or with false when it has been bad for so
+   * long that whoever asked since `since` must not wait any more.
+   */
+  whenUp(since: number, done: (up: boolean) => void): void {
+    if (this.state === "up") return done(true);
+    const until = Math.min(since, this.badSince) + PATIENCE;
+    if (this.state === "closed" || performance.now() >= until) return done(false);
+    this.waiters.add({ until, done });
+    this.hurry();
+  }
+
+  /** Whether an answer takes so long that asking early is worth a message. */
+  get far(): boolean {
+    return this.roundTrip > FAR;
+  }
+
+  /** Resolves when ssh has taken most of what is queued, or the connection is gone. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => this.drains.push(resolve));
+  }
+
+  close(): void {
+    this.state = "closed";
+    clearInterval(this.ticker);
+    this.hurry();
+    this.kill();
+    this.release(false);
+  }
+
+  private async connect(onConnect: () => void): Promise<number | undefined> {
+    const child = converse(this.options.command);
+    this.child = child;
+    this.input = child.stdin.getWriter();
+    this.out = new Writer(1 << 16);
+    this.leaving = new Writer(1 << 16);
+    this.flushing = false;
+    const greeting = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => greeting.resolve(false), HANDSHAKE);
+    this.input.write(new Writer().begin(Type.INIT).u32(3).end().view()).catch(() => {});
+    void this.readAll(child, greeting.resolve);
+    const code = child.status.then((status) => {
+      greeting.resolve(false);
+      return status.code;
+    });
+    const greeted = await greeting.promise;
+    clearTimeout(timer);
+    if (!greeted || this.state === "closed") {
+      kill(child);
+      return (await code) || 1;
+    }
+    this.state = "up";
+    this.heardAt = performance.now();
+    onConnect();
+    this.release(true);
+    return undefined;
+  }
+
+  private async readAll(child: Deno.ChildProcess, greet: (ok: boolean) => void): Promise<void> {
+    const framer = new Framer((packet) => {
+      if (packet[0] === Type.VERSION) {
+        this.version = packet.slice(1);
+        greet(true);
+      } else {
+        this.receive(packet);
+      }
+    });
+    const reader = child.stdout.getReader({ mode: "byob" });
+    let buffer = new ArrayBuffer(128 * 1024);
+    try {
+      while (true) {
+        const { value, done } = await reader.read(new Uint8Array(buffer));
+        if (done || value === undefined || child !== this.child) break;
+        this.heardAt = performance.now();
+        if (this.state === "stalled") this.recover();
+        framer.push(value);
+        buffer = value.buffer;
+      }
+    } catch (error) {
+      this.options.log(`the server's stream broke: ${error}`);
+    }
+    reader.cancel().catch(() => {});
+    if (child === this.child && this.state !== "closed") this.lost();
+  }
+
+  private receive(packet: Uint8Array): void {
+    const answer = new Reader(packet, 1);
+    const type = packet[0] ?? 0;
+    const id = answer.u32();
+    const request = this.pending.get(id);
+    if (request !== undefined) {
+      this.pending.delete(id);
+      this.measure(performance.now() - request.sentAt);
+      try {
+        request.done(type, answer);
+      } catch (error) {
+        if (!(error instanceof Malformed)) throw error;
+        this.options.log(`an answer can't be read: ${error.message}`);
+        request.done(0, undefined);
+      }
+    } else if (this.abandoned.delete(id) && type === Type.HANDLE) {
+      const handle = answer.blob().slice();
+      this.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+    }
+  }
+
+  private measure(taken: number): void {
+    if (this.roundTrip === 0 || taken < this.roundTrip) this.roundTrip = taken;
+    else this.roundTrip += (taken - this.roundTrip) * 0.001;
+  }
+
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    queueMicrotask(() => void this.flush());
+  }
+
+  private async flush(): Promise<void> {
+    const input = this.input;
+    while (this.out.length > 0 && input === this.input && input !== undefined) {
+      const batch = this.out;
+      this.out = this.leaving;
+      this.leaving = batch;
+      try {
+        await input.write(batch.view());
+      } catch {
+        return;
+      }
+      batch.clear();
+      this.releaseDrains();
+    }
+    if (input === this.input) this.flushing = false;
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    for (const waiter of this.waiters) {
+      if (now < waiter.until) continue;
+      this.waiters.delete(waiter);
+      waiter.done(false);
+    }
+    if (this.state === "up" && this.pending.size > 0 && now - this.heardAt > SILENCE) {
+      this.options.log("no answer for 7 s: stalled");
+      this.state = "stalled";
+      this.badSince = this.heardAt;
+      for (const id of this.pending.keys()) this.abandoned.add(id);
+      this.failPending();
+    } else if (this.state === "stalled" && now - this.heardAt > HOPELESS) {
+      this.kill();
+    }
+  }
+
+  private recover(): void {
+    this.options.log("answers again");
+    this.state = "up";
+    this.release(true);
+  }
+
+  private lost(): void {
+    if (this.state === "down") return;
+    this.options.log("connection lost");
+    if (this.state === "up") this.badSince = performance.now();
+    this.state = "down";
+    this.kill();
+    this.abandoned.clear();
+    this.failPending();
+    void this.reconnect();
+  }
+
+  private async reconnect(): Promise<void> {
+    let pause = 100;
+    while (this.state === "down") {
+      if (await this.connect(this.options.onReconnect) === undefined) {
+        this.options.log("connected again");
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, pause);
+        setTimeout(() => {
+          this.hurry = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+          if (this.waiters.size > 0) this.hurry();
+        }, Math.min(pause, 500));
+      });
+      this.hurry = () => {};
+      pause = Math.min(pause * 2, 5000);
+    }
+  }
+
+  private releaseDrains(): void {
+    for (const done of this.drains.splice(0)) done();
+  }
+
+  private failPending(): void {
+    this.releaseDrains();
+    const failed = [...this.pending.values()];
+    this.pending.clear();
+    for (const request of failed) request.done(0, undefined);
+  }
+
+  private release(up: boolean): void {
+    const waiting = [...this.waiters];
+    this.waiters.clear();
+    for (const waiter of waiting) waiter.done(up);
+  }
+
+  private kill(): void {
+    if (this.child !== undefined) kill(this.child);
+  }
+}
+
+function kill(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+}

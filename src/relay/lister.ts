@@ -1,0 +1,165 @@
+/** Fetches whole directory listings, several READDIRs in flight, and never the same twice at once. */
+import type { Link } from "./link.ts";
+import type { Entry } from "./directory.ts";
+import type { Tree } from "./tree.ts";
+import { isPlain, type Reader, Status, Type } from "./wire.ts";
+
+/** A longer listing is handed out but not kept: names are asked for one by one. */
+export const LARGE = 20_000;
+/** A listing beyond this is given up and passed through: nothing a server sends may fill our memory. */
+const HUGE = 300_000;
+/** Milliseconds for which a directory is remembered as large. */
+const LARGE_LASTS = 300_000;
+/** Listings that may be on their way ahead of need. */
+const FLIGHT = 96;
+const READDIRS = 32;
+
+/** What a listing brought: its entries, or undefined when it failed. */
+export type Listed = (entries: Entry[] | undefined) => void;
+
+interface Fetch {
+  sequence: number;
+  done: Listed[];
+}
+
+export class Lister {
+  private readonly fetches = new Map<string, Fetch>();
+  private readonly queue = new Map<string, Listed>();
+  private readonly large = new Map<string, number>();
+  private readonly huge = new Set<string>();
+  private ahead = 0;
+
+  constructor(private readonly link: Link, private readonly tree: Tree) {}
+
+  /** A listing on its way whose result will be current. */
+  coming(path: string): boolean {
+    const fetch = this.fetches.get(path);
+    return fetch !== undefined && fetch.sequence > this.tree.changedInside(path);
+  }
+
+  isLarge(path: string): boolean {
+    const until = this.large.get(path);
+    if (until === undefined) return false;
+    if (performance.now() < until) return true;
+    this.large.delete(path);
+    return false;
+  }
+
+  /** Too many entries to list here at all. */
+  isHuge(path: string): boolean {
+    return this.huge.has(path);
+  }
+
+  /** Lists now, or joins a listing that is on its way and will be current. */
+  list(path: string, done: Listed): void {
+    const running = this.fetches.get(path);
+    if (running !== undefined && this.coming(path)) {
+      running.done.push(done);
+      return;
+    }
+    const fetch: Fetch = { sequence: 0, done: [done] };
+    this.fetches.set(path, fetch);
+    fetch.sequence = this.fetch(path, (entries) => {
+      if (this.fetches.get(path) === fetch) this.fetches.delete(path);
+      if (entries !== undefined) this.keep(path, entries, fetch.sequence);
+      for (const call of fetch.done) call(entries);
+    });
+  }
+
+  /** Lists when there is time. */
+  listAhead(path: string, done: Listed): void {
+    if (this.queue.has(path) || this.coming(path) || this.isLarge(path)) return done(undefined);
+    this.queue.set(path, done);
+    this.pump();
+  }
+
+  private pump(): void {
+    for (const [path, done] of this.queue) {
+      if (this.ahead >= FLIGHT) return;
+      this.queue.delete(path);
+      this.ahead++;
+      this.list(path, (entries) => {
+        this.ahead--;
+        done(entries);
+        this.pump();
+      });
+    }
+  }
+
+  private keep(path: string, entries: Entry[], sequence: number): void {
+    if (entries.length > LARGE) {
+      this.large.set(path, performance.now() + LARGE_LASTS);
+      return;
+    }
+    const own = entries.find((entry) => entry.name === ".");
+    if (own?.attrs !== undefined) this.tree.learn(path, own.attrs, sequence);
+    const children = entries.filter((entry) => entry.name !== "." && entry.name !== "..");
+    this.tree.learnListing(path, children, sequence);
+  }
+
+  private fetch(path: string, done: Listed): number {
+    const { link } = this;
+    return link.send(Type.OPENDIR, (to) => to.text(path), (type, answer) => {
+      if (type !== Type.HANDLE || answer === undefined) return done(undefined);
+      const handle = answer.blob().slice();
+      const entries: Entry[] = [];
+      let waiting = 0;
+      let window = 2;
+      let ended = false;
+      let failed = false;
+      const ask = () => {
+        waiting++;
+        link.send(Type.READDIR, (to) => to.blob(handle), (type, answer) => {
+          const code = type === Type.STATUS ? answer?.u32() : undefined;
+          waiting--;
+          if (type === Type.NAME && answer !== undefined && readNames(answer, entries)) {
+            window = Math.min(window + 1, READDIRS);
+          } else {
+            ended = true;
+            failed ||= code !== Status.EOF;
+          }
+          if (entries.length > HUGE && !ended) {
+            ended = failed = true;
+            this.huge.add(path);
+            this.large.set(path, performance.now() + LARGE_LASTS);
+          }
+          while (!ended && waiting < window) ask();
+          if (waiting > 0 || !ended) return;
+          link.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+          done(failed ? undefined : entries);
+        });
+      };
+      while (waiting < window) ask();
+    });
+  }
+}
+
+/** Reads the entries of a NAME answer; false when it can't be read. */
+export function readNames(answer: Reader, entries: Entry[]): boolean {
+  try {
+    for (let count = answer.u32(); count > 0; count--) {
+      const name = answer.text();
+      const long = answer.blob();
+      const attrs = answer.attrs();
+      if (name === "" || name.includes("/")) continue;
+      const shared = hasOtherNames(long);
+      entries.push({ name, attrs: isPlain(attrs) ? attrs.slice() : undefined, shared });
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * A regular file with several hard links can change under another name. Version 3 does not tell,
+ * but OpenSSH's long name does: its second word is the number of links, as `ls -l` prints it.
+ */
+function hasOtherNames(long: Uint8Array): boolean {
+  if (long[0] !== 0x2d) return false;
+  let at = 10;
+  while (at < long.length && long[at] !== 0x20) at++;
+  while (long[at] === 0x20) at++;
+  return !(long[at] === 0x31 && long[at + 1] === 0x20) && (long[at] ?? 0) >= 0x30 &&
+    (long[at] ?? 0) <= 0x39;
+}

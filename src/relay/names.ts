@@ -1,0 +1,183 @@
+/** Requests that look at names: attributes, link targets, directories. */
+import { contain, needsServer } from "./containment.ts";
+import type { Core } from "./core.ts";
+import { LOST, type Request } from "./front.ts";
+import type { Handle } from "./handles.ts";
+import type { Entry } from "./directory.ts";
+import { join, parentOf } from "./tree.ts";
+import { isLink, Status, Type } from "./wire.ts";
+
+/** Bytes of one READDIR answer: sshfs takes no packet above 128 KiB. */
+const NAMES_BATCH = 60_000;
+/** Link targets that are read ahead in one directory. */
+const LINKS_AHEAD = 512;
+const NO_ATTRIBUTES = new Uint8Array(4);
+
+export function lstat(core: Core, request: Request): void {
+  const path = core.keyOf(request.fields().text());
+  if (path === undefined) return pass(core, request);
+  const found = core.tree.find(path);
+  if (found.kind === "attrs") {
+    core.front.attrs(request.id, found.attrs);
+    if (found.renew) core.scan.renew(parentOf(path));
+    return;
+  }
+  if (found.kind === "absent") return core.front.status(request.id, Status.NO_SUCH_FILE);
+  if (!core.link.up) return core.wait(request);
+  const parent = parentOf(path);
+  const listable = parent !== "" && !core.areas.isSpecial(parent) && !core.tree.isWriting(path) &&
+    !core.lister.isLarge(parent);
+  if (!request.tried && listable && core.lister.coming(parent)) {
+    request.keep().tried = true;
+    return core.lister.list(parent, () => core.serve(request));
+  }
+  request.keep();
+  core.ask(path, (type, answer) => {
+    if (answer === undefined) return core.wait(request);
+    core.front.pass(request.id, type, answer.rest());
+  });
+  if (!listable) return;
+  core.scan.visit(parent, false);
+  if (core.tree.listing(parent) === undefined) core.lister.listAhead(parent, () => {});
+}
+
+/** STAT is LSTAT where the name is no link. */
+export function stat(core: Core, request: Request): void {
+  const path = core.keyOf(request.fields().text());
+  const found = path === undefined ? undefined : core.tree.find(path);
+  if (found?.kind === "attrs" && !isLink(found.attrs)) {
+    return core.front.attrs(request.id, found.attrs);
+  }
+  pass(core, request);
+}
+
+export function readlink(core: Core, request: Request): void {
+  const given = request.fields().text();
+  const path = core.keyOf(given);
+  const known = path === undefined ? undefined : core.tree.link(path);
+  if (known !== undefined) return answerLink(core, request, known);
+  if (!core.link.up) return core.wait(request);
+  request.keep();
+  fetchLink(core, given, path, (target, code) => {
+    if (target !== undefined) answerLink(core, request, target);
+    else if (code !== undefined) core.front.status(request.id, code);
+    else core.wait(request);
+  });
+  if (path !== undefined) linksAhead(core, parentOf(path));
+}
+
+function answerLink(core: Core, request: Request, target: string): void {
+  core.front.names(request.id, 1, (to) => to.text(target).text("").raw(NO_ATTRIBUTES));
+}
+
+/**
+ * Reads a link and contains its target: no target reaches sshfs by any other way. Without one there
+ * is the server's error, or neither when the connection was lost.
+ */
+function fetchLink(
+  core: Core,
+  given: string,
+  path: string | undefined,
+  done: (target: string | undefined, code?: number) => void,
+): void {
+  const { link, mapping, tree, areas } = core;
+  const place = given.startsWith("/") ? given : join(areas.home ?? "/", given);
+  const finish = (target: string, sequence: number) => {
+    const contained = contain(place, target, mapping);
+    if (path !== undefined) tree.learnLink(path, contained, sequence);
+    done(contained);
+  };
+  const sequence = link.send(Type.READLINK, (to) => to.text(given), (type, answer) => {
+    if (answer === undefined) return done(undefined);
+    const count = answer.u32();
+    if (type !== Type.NAME) return done(undefined, type === Type.STATUS ? count : LOST);
+    if (count !== 1) return done(undefined, LOST);
+    const target = answer.text();
+    if (!needsServer(target)) return finish(target, sequence);
+    const whole = target.startsWith("/") ? target : join(parentOf(place), target);
+    link.send(Type.REALPATH, (to) => to.text(whole), (type, answer) => {
+      if (type !== Type.NAME || answer === undefined || answer.u32() !== 1) {
+        return finish(target, sequence);
+      }
+      finish(answer.text(), sequence);
+    });
+  });
+}
+
+function linksAhead(core: Core, path: string): void {
+  const directory = core.tree.listing(path);
+  if (directory === undefined) return;
+  let count = 0;
+  for (const name of directory.names.keys()) {
+    const attrs = directory.attrs(name);
+    if (attrs === undefined || !isLink(attrs) || directory.links.has(name)) continue;
+    if (++count > LINKS_AHEAD) return;
+    const link = join(path, name);
+    fetchLink(core, link, link, () => {});
+  }
+}
+
+export function opendir(core: Core, request: Request): void {
+  const path = core.keyOf(request.fields().text());
+  if (path === undefined || core.lister.isHuge(path)) return openRemote(core, request);
+  const known = core.tree.listing(path);
+  if (known !== undefined) {
+    core.tree.use(known);
+    if (performance.now() - known.listedAt > 1000) core.scan.renew(path);
+    const entries: Entry[] = [];
+    for (const name of known.names.keys()) {
+      entries.push({ name, attrs: known.attrs(name), shared: false });
+    }
+    core.scan.visit(path, true);
+    return answerDirectory(core, request, path, entries);
+  }
+  if (!core.link.up) return core.wait(request);
+  request.keep();
+  core.scan.visit(path, true);
+  core.lister.list(path, (entries) => {
+    if (entries === undefined) return openRemote(core, request);
+    answerDirectory(core, request, path, entries);
+  });
+}
+
+function answerDirectory(core: Core, request: Request, path: string, entries: Entry[]): void {
+  const handle = core.handles.create(path, 0);
+  handle.entries = entries;
+  core.front.handle(request.id, core.handles.name(handle));
+}
+
+function openRemote(core: Core, request: Request): void {
+  core.forward(request, (to) => to.raw(request.fields().rest()), {
+    answered: (type, answer) => {
+      if (type !== Type.HANDLE) return false;
+      const handle = core.handles.create("", 0);
+      handle.remote = answer.slice(4);
+      core.front.handle(request.id, core.handles.name(handle));
+      return true;
+    },
+  });
+}
+
+export function readdir(core: Core, request: Request, handle: Handle): void {
+  const entries = handle.entries;
+  if (entries === undefined) {
+    return core.withRemote(request, handle, (remote) => {
+      core.forward(request, (to) => to.blob(remote), { once: true });
+    });
+  }
+  if (handle.given >= entries.length) return core.front.status(request.id, Status.EOF);
+  const first = handle.given;
+  let bytes = 0;
+  while (handle.given < entries.length && bytes < NAMES_BATCH) {
+    bytes += 40 + (entries[handle.given++]?.name.length ?? 0);
+  }
+  const batch = entries.slice(first, handle.given);
+  core.front.names(request.id, batch.length, (to) => {
+    for (const { name, attrs } of batch) to.text(name).text("").raw(attrs ?? NO_ATTRIBUTES);
+  });
+}
+
+/** Passes a request without handles on as it is. */
+export function pass(core: Core, request: Request, once = false): void {
+  core.forward(request, (to) => to.raw(request.fields().rest()), { once });
+}

@@ -1,0 +1,214 @@
+/**
+ * The SFTP relay between sshfs and ssh: the only cache of a mount, exact where dockerdo knows that
+ * something changed, and never more than a moment behind where it can't know.
+ *
+ *   wire.ts         the codec: packets, fields, names as bytes
+ *   link.ts         the server's side: ssh, requests by number, stalls and reconnects
+ *   front.ts        sshfs's side: fd 0 and fd 1
+ *   tree.ts         what is known about names, and until when; directory.ts holds it
+ *   contents.ts     whole small files          stream.ts   read-ahead in big files
+ *   lister.ts       whole listings             scan.ts     looking ahead of a walk
+ *   areas.ts        where nothing is kept      handles.ts  what sshfs holds open
+ *   names.ts, files.ts, changes.ts             the requests, one function each
+ *   containment.ts  links that can't leave     journal.ts  what was edited
+ *   drop.ts, doorbell.ts                       how `dodo` says that the container worked
+ */
+import { Core } from "./core.ts";
+import { Doorbell } from "./doorbell.ts";
+import * as files from "./files.ts";
+import { Request } from "./front.ts";
+import type { Handle } from "./handles.ts";
+import { Journal } from "./journal.ts";
+import * as names from "./names.ts";
+import * as changes from "./changes.ts";
+import { Malformed, type Reader, Status, Type } from "./wire.ts";
+
+export interface RelayOptions {
+  /** The command line to run, as sshfs gave it: `ssh … -s sftp`. */
+  command: string[];
+  /** The session's directory, 0700: the doorbell, the journal, `relay.pid` and `relay.log`. */
+  state: string;
+  /** Where sshfs mounts, absolute, and the directory of the server that it mounts there. */
+  mountPoint: string;
+  base: string;
+  /** Write `changes.jsonl`. */
+  record: boolean;
+  /** Bytes of memory for all that is kept. */
+  capacity?: number;
+  /** Milliseconds for which something that changes by itself in the container may be shown as it was. */
+  lifetime?: number;
+  /** sshfs's attr_timeout and entry_timeout, in milliseconds. */
+  kernelTimeout: number;
+}
+
+const CAPACITY = 64 << 20;
+const LIFETIME = 2000;
+/** Bytes for ssh above which sshfs has to wait. */
+const FULL = 1 << 20;
+/** Milliseconds that an answer may be on its way to the kernel. */
+const DELIVERY = 25;
+/** Milliseconds that answers from before a message are waited for. */
+const SETTLE = 1000;
+/** Milliseconds for which a small file is held open without a handle of the server. */
+const UNPINNED = 500;
+const MOST_PINNED = 200;
+
+/** Serves sshfs on fd 0 and fd 1 until it hangs up. Returns the exit code. */
+export async function runRelay(options: RelayOptions): Promise<number> {
+  const log = logger(options.state);
+  const journal = options.record
+    ? new Journal(appender(`${options.state}/changes.jsonl`))
+    : undefined;
+  const encode = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
+  const core = new Core({
+    command: options.command,
+    capacity: options.capacity ?? CAPACITY,
+    lifetime: options.lifetime ?? LIFETIME,
+    mapping: {
+      base: encode(options.base).replace(/\/+$/, ""),
+      mountPoint: encode(options.mountPoint),
+    },
+    journal,
+    log,
+  });
+  core.serve = (request) => serve(core, request);
+  await Deno.writeTextFile(`${options.state}/relay.pid`, `${Deno.pid}\n`, { mode: 0o600 });
+  for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
+  const terminated = Promise.withResolvers<void>();
+  Deno.addSignalListener("SIGTERM", () => terminated.resolve());
+
+  const opened = core.link.open();
+  const doorbell = new Doorbell(options.state, () => settle(core, options.kernelTimeout));
+  const pins = setInterval(() => pin(core), UNPINNED);
+  const failed = opened.then((result) => {
+    if (result.ok) core.areas.learn(core.link);
+    return result.ok ? new Promise<never>(() => {}) : result.code;
+  });
+  const hungUp = core.front.run(
+    (packet) => take(core, packet, opened),
+    () => core.link.up && core.link.queued > FULL ? core.link.drained() : undefined,
+  ).catch((error) => log(`sshfs's stream broke: ${error}`));
+  const code = await Promise.race([failed, hungUp, terminated.promise]);
+  clearInterval(pins);
+  journal?.flush();
+  doorbell.close();
+  core.link.close();
+  return code ?? 0;
+}
+
+function take(core: Core, packet: Uint8Array, opened: Promise<unknown>): void {
+  if (packet[0] === Type.INIT) {
+    void opened.then(() => core.front.version(core.link.version));
+    return;
+  }
+  serve(core, new Request(packet));
+}
+
+function serve(core: Core, request: Request): void {
+  try {
+    dispatch(core, request);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    core.front.status(request.id, Status.BAD_MESSAGE);
+  }
+}
+
+function dispatch(core: Core, request: Request): void {
+  switch (request.type) {
+    case Type.LSTAT:
+      return names.lstat(core, request);
+    case Type.STAT:
+      return names.stat(core, request);
+    case Type.READLINK:
+      return names.readlink(core, request);
+    case Type.OPENDIR:
+      return names.opendir(core, request);
+    case Type.REALPATH:
+      return names.pass(core, request);
+    case Type.OPEN:
+      return files.open(core, request);
+    case Type.READDIR:
+      return withHandle(core, request, (handle) => names.readdir(core, request, handle));
+    case Type.READ:
+      return withHandle(core, request, (handle, rest) => files.read(core, request, handle, rest));
+    case Type.WRITE:
+      return withHandle(core, request, (handle, rest) => files.write(core, request, handle, rest));
+    case Type.FSTAT:
+      return withHandle(core, request, (handle) => files.fstat(core, request, handle));
+    case Type.CLOSE:
+      return withHandle(core, request, (handle) => files.close(core, request, handle));
+    case Type.FSETSTAT:
+      return withHandle(
+        core,
+        request,
+        (handle, rest) => changes.fsetstat(core, request, handle, rest),
+      );
+    case Type.SETSTAT:
+      return changes.setstat(core, request, request.fields());
+    case Type.REMOVE:
+      return changes.remove(core, request);
+    case Type.RMDIR:
+      return changes.rmdir(core, request);
+    case Type.MKDIR:
+      return changes.mkdir(core, request);
+    case Type.RENAME:
+      return changes.rename(core, request, request.fields());
+    case Type.SYMLINK:
+      return changes.symlink(core, request);
+    case Type.EXTENDED:
+      return changes.extended(core, request);
+    default:
+      return changes.unknown(core, request);
+  }
+}
+
+function withHandle(
+  core: Core,
+  request: Request,
+  action: (handle: Handle, rest: Reader) => void,
+): void {
+  const fields = request.fields();
+  const handle = core.handles.get(fields.blob());
+  if (handle === undefined) return core.front.status(request.id, Status.FAILURE);
+  action(handle, fields);
+}
+
+/**
+ * After a message from `dodo`: forgets everything, waits for the answers that were on their way,
+ * and then until the kernel does not believe any of them any more.
+ */
+async function settle(core: Core, kernelTimeout: number): Promise<void> {
+  core.drop();
+  const sent = core.link.sequence;
+  const start = performance.now();
+  while (core.link.oldest() <= sent && performance.now() - start < SETTLE) await pause(1);
+  if (kernelTimeout === 0) return;
+  const left = core.front.attributesAt + kernelTimeout + DELIVERY - performance.now();
+  if (left > 0) await pause(left);
+}
+
+/** A small file that stays open gets a handle of the server's, so that it stays the same file. */
+function pin(core: Core): void {
+  if (!core.link.up) return;
+  const now = performance.now();
+  let pinned = 0;
+  for (const handle of core.handles.all.values()) {
+    if (handle.remote !== undefined) pinned++;
+    else if (handle.content !== undefined && now - handle.openedAt > UNPINNED) {
+      if (pinned++ < MOST_PINNED) core.reach(handle, () => {});
+    }
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function appender(path: string): (text: string) => void {
+  return (text) => Deno.writeTextFileSync(path, text, { append: true, mode: 0o600 });
+}
+
+function logger(state: string): (text: string) => void {
+  const append = appender(`${state}/relay.log`);
+  return (text) => append(`${new Date().toISOString()} ${text}\n`);
+}

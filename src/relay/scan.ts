@@ -1,0 +1,256 @@
+/**
+ * Looks ahead of whoever walks a tree: lists directories and fetches small files before they are
+ * asked for, as far ahead as the walker's pace has earned.
+ */
+import type { Contents } from "./contents.ts";
+import type { Lister } from "./lister.ts";
+import { join, parentOf, type Tree } from "./tree.ts";
+import { isDirectory } from "./wire.ts";
+
+/** Directories that may be listed ahead of use, plus so many for each one that was used. */
+const AHEAD = 256;
+const EARNED = 4;
+/** Milliseconds after which visits no longer count as one walk. */
+const MEMORY = 5000;
+/** Different subdirectories visited until the rest is expected to follow. */
+const WALK = 3;
+/** The same for files opened: in one directory, and in neighbouring ones. */
+const FILES = 2;
+const REMEMBERED = 512;
+
+interface Visits {
+  children: Set<string>;
+  listedAt: number;
+  opens: number;
+  openChildren: Set<string>;
+  at: number;
+}
+
+interface Walk {
+  queue: string[];
+  ahead: number;
+}
+
+/** Directories whose small files are to be fetched; the last one is next. */
+interface Fill {
+  stack: string[];
+  deep: boolean;
+  busy: boolean;
+}
+
+export interface ScanOptions {
+  tree: Tree;
+  lister: Lister;
+  contents: Contents;
+  /** Paths where nothing is ever fetched ahead. */
+  isSpecial: (path: string) => boolean;
+}
+
+export class Scan {
+  private readonly visits = new Map<string, Visits>();
+  private readonly walks = new Map<string, Walk>();
+  private readonly fills = new Map<string, Fill>();
+  private readonly renewedAt = new Map<string, number>();
+  private readonly filledAt = new Map<string, number>();
+
+  constructor(private readonly options: ScanOptions) {
+    options.contents.onRoom = () => this.resume();
+  }
+
+  /** A name in this directory was asked for and not known, or the directory was opened. */
+  visit(path: string, opened: boolean): void {
+    const parent = parentOf(path);
+    if (parent === "" || this.options.isSpecial(path)) return;
+    const visits = this.remember(parent);
+    visits.children.add(path);
+    const now = performance.now();
+    if (opened) this.remember(path).listedAt = now;
+    if (visits.children.size >= WALK || (opened && now - visits.listedAt < MEMORY)) {
+      this.walk(parent);
+    }
+  }
+
+  /** A listing was used for the first time: the walk has earned more. */
+  used(path: string): void {
+    for (const [root, walk] of this.walks) {
+      if (!below(path, root)) continue;
+      walk.ahead -= 1 + EARNED;
+      this.list(root, walk);
+    }
+  }
+
+  /** A small file was opened that was not there yet. */
+  opened(path: string): void {
+    const directory = parentOf(path);
+    if (++this.remember(directory).opens >= FILES) this.fillAt(directory, false);
+    for (let child = directory; child !== "/"; child = parentOf(child)) {
+      if (this.options.isSpecial(parentOf(child))) return;
+      const above = this.remember(parentOf(child));
+      above.openChildren.add(child);
+      if (above.openChildren.size < FILES) return;
+      this.fillAt(parentOf(child), true);
+    }
+  }
+
+  /** Something in this directory was used that is about to expire. */
+  renew(path: string): void {
+    const now = performance.now();
+    if (now - (this.renewedAt.get(path) ?? -Infinity) < 500) return;
+    if (this.renewedAt.size > REMEMBERED) this.renewedAt.clear();
+    this.renewedAt.set(path, now);
+    this.options.lister.listAhead(path, () => {});
+    for (const root of this.walks.keys()) {
+      if (root !== path && below(path, root)) this.renewBelow(root);
+    }
+  }
+
+  /** Nothing that was known holds any more; what was being walked is walked again when used. */
+  drop(): void {
+    this.fills.clear();
+    this.filledAt.clear();
+    for (const visits of this.visits.values()) {
+      visits.opens = 0;
+      visits.openChildren.clear();
+    }
+  }
+
+  private renewBelow(root: string): void {
+    const now = performance.now();
+    if (now - (this.renewedAt.get(root) ?? -Infinity) < 1000) return;
+    this.renewedAt.set(root, now);
+    this.walk(root);
+  }
+
+  private walk(root: string): void {
+    if (this.options.isSpecial(root)) return;
+    for (const other of this.walks.keys()) {
+      if (other === root || below(root, other)) {
+        const walk = this.walks.get(other);
+        if (walk === undefined) continue;
+        walk.ahead = 0;
+        if (walk.queue.length === 0) walk.queue.push(root);
+        this.list(other, walk);
+        return;
+      }
+      if (below(other, root)) this.walks.delete(other);
+    }
+    const walk: Walk = { queue: [root], ahead: 0 };
+    this.walks.set(root, walk);
+    if (this.walks.size > 16) this.walks.delete(this.walks.keys().next().value ?? root);
+    this.visit(root, false);
+    this.list(root, walk);
+  }
+
+  private list(root: string, walk: Walk): void {
+    const { tree, lister } = this.options;
+    while (walk.queue.length > 0 && walk.ahead < AHEAD) {
+      const path = walk.queue.shift();
+      if (path === undefined || this.options.isSpecial(path)) continue;
+      const known = tree.listing(path);
+      if (known !== undefined && performance.now() - known.listedAt < 1000) {
+        this.expand(walk, path);
+        continue;
+      }
+      walk.ahead++;
+      lister.listAhead(path, (entries) => {
+        if (entries !== undefined && this.walks.get(root) === walk) this.expand(walk, path);
+        this.list(root, walk);
+      });
+    }
+  }
+
+  private expand(walk: Walk, path: string): void {
+    if (walk.queue.length < 50_000) walk.queue.push(...this.subdirectories(path));
+  }
+
+  private subdirectories(path: string): string[] {
+    const directory = this.options.tree.directories.get(path);
+    if (directory === undefined) return [];
+    const found = [];
+    for (const name of directory.names.keys()) {
+      const attrs = directory.attrs(name);
+      if (attrs !== undefined && isDirectory(attrs)) found.push(join(path, name));
+    }
+    return found;
+  }
+
+  /** Fetches the small files of a directory, or of everything below it. */
+  private fillAt(path: string, deep: boolean): void {
+    const now = performance.now();
+    const key = deep ? path + "/" : path;
+    if (now - (this.filledAt.get(key) ?? -Infinity) < 1000) return;
+    if (this.filledAt.size > REMEMBERED) this.filledAt.clear();
+    this.filledAt.set(key, now);
+    if (deep) this.walk(path);
+    const fill = { stack: [path], deep, busy: false };
+    this.fills.set(key, fill);
+    this.fill(key, fill);
+  }
+
+  private resume(): void {
+    for (const [key, fill] of this.fills) this.fill(key, fill);
+  }
+
+  /** Depth first, as people and programs read; directories with a dot come last. */
+  private fill(key: string, fill: Fill): void {
+    const { tree, lister, contents } = this.options;
+    if (fill.busy) return;
+    while (contents.room) {
+      const path = fill.stack.at(-1);
+      if (path === undefined) {
+        this.fills.delete(key);
+        return;
+      }
+      const directory = tree.listing(path);
+      if (directory === undefined && !this.options.isSpecial(path)) {
+        fill.busy = true;
+        lister.list(path, () => {
+          fill.busy = false;
+          if (tree.listing(path) === undefined) fill.stack.pop();
+          this.fill(key, fill);
+        });
+        return;
+      }
+      if (directory !== undefined && !this.fetchFiles(path)) return;
+      fill.stack.pop();
+      if (!fill.deep) continue;
+      const children = this.subdirectories(path).reverse();
+      const hidden = children.filter((child) => child.includes("/.", path.length));
+      fill.stack.push(...hidden, ...children.filter((child) => !hidden.includes(child)));
+    }
+  }
+
+  /** Fetches the small files of one directory; false when it ran out of room. */
+  private fetchFiles(path: string): boolean {
+    const { tree, contents } = this.options;
+    const directory = tree.listing(path);
+    if (directory === undefined) return true;
+    for (const name of directory.names.keys()) {
+      const attrs = directory.attrs(name);
+      const file = join(path, name);
+      if (attrs === undefined || !contents.suits(attrs) || directory.shared.has(name)) continue;
+      if (tree.isWriting(file) || contents.has(file, attrs)) continue;
+      if (!contents.room) return false;
+      contents.fetch(file, attrs, true);
+    }
+    return true;
+  }
+
+  private remember(path: string): Visits {
+    const now = performance.now();
+    let visits = this.visits.get(path);
+    if (visits === undefined || now - visits.at > MEMORY) {
+      const listedAt = visits?.listedAt ?? -Infinity;
+      visits = { children: new Set(), listedAt, opens: 0, openChildren: new Set(), at: now };
+    }
+    visits.at = now;
+    this.visits.delete(path);
+    this.visits.set(path, visits);
+    if (this.visits.size > REMEMBERED) this.visits.delete(this.visits.keys().next().value ?? path);
+    return visits;
+  }
+}
+
+function below(path: string, root: string): boolean {
+  return path === root || root === "/" || path.startsWith(root + "/");
+}

@@ -1,0 +1,149 @@
+/** Read-ahead in one big file: when it is read in order, more and more of it is asked for early. */
+import type { Link } from "./link.ts";
+import { Pool } from "./pool.ts";
+import { Type } from "./wire.ts";
+
+const CHUNK = 64 * 1024;
+const WIDEST = 64;
+/** Milliseconds for which a chunk that was read ahead may wait. */
+const LASTS = 1000;
+
+/** Bytes of all read-ahead together. */
+export class Budget {
+  used = 0;
+  constructor(readonly capacity: number) {}
+}
+
+const pool = new Pool(CHUNK, WIDEST);
+
+interface Chunk {
+  buffer: Uint8Array;
+  data: Uint8Array | undefined;
+  askedAt: number;
+  waiting: (() => void)[];
+}
+
+export type Got = (data: Uint8Array | undefined) => void;
+
+export class Stream {
+  private readonly chunks = new Map<number, Chunk>();
+  /** Where the next read begins if the file is read in order. */
+  private next = 0;
+  private width = 0;
+  private reads = 0;
+
+  constructor(
+    private readonly link: Link,
+    private readonly budget: Budget,
+    private readonly size: number,
+  ) {}
+
+  /**
+   * Whether this read is part of reading in order. Kernel and sshfs ask several pieces at once and
+   * may swap neighbours, so anything near the expected place counts.
+   */
+  follows(offset: number, length: number): boolean {
+    const near = Math.abs(offset - this.next) <= 4 * CHUNK || this.chunks.has(floor(offset));
+    if (near) {
+      this.reads++;
+      this.next = Math.max(this.next, offset + length);
+    } else {
+      this.reads = 0;
+      this.next = offset + length;
+      this.width = 0;
+      this.clear();
+    }
+    return near && this.reads > 1 && offset + length <= this.size;
+  }
+
+  /** Reads in order; `got` gets a view good only during the call, or undefined: ask the server. */
+  read(remote: Uint8Array, offset: number, length: number, got: Got): void {
+    this.width = Math.min(Math.max(4, this.width * 2), WIDEST);
+    const first = floor(offset);
+    const last = floor(offset + length - 1);
+    const end = Math.min(last + this.width * CHUNK, floor(this.size - 1));
+    const now = performance.now();
+    for (const [at, chunk] of this.chunks) {
+      if (at < first - 4 * CHUNK || now - chunk.askedAt > LASTS && chunk.data) this.discard(at);
+    }
+    for (let at = first; at <= end; at += CHUNK) {
+      if (this.chunks.has(at)) continue;
+      if (at > last && this.budget.used + CHUNK > this.budget.capacity) break;
+      this.ask(remote, at);
+    }
+    this.gather(first, last, offset, length, got);
+  }
+
+  /** What was read ahead may be out of date. */
+  clear(): void {
+    for (const at of [...this.chunks.keys()]) this.discard(at);
+  }
+
+  private ask(remote: Uint8Array, at: number): void {
+    const buffer = pool.take();
+    const chunk: Chunk = { buffer, data: undefined, askedAt: performance.now(), waiting: [] };
+    this.chunks.set(at, chunk);
+    this.budget.used += CHUNK;
+    let have = 0;
+    const data = buffer.subarray(0, Math.min(CHUNK, this.size - at));
+    const finish = (ok: boolean) => {
+      if (this.chunks.get(at) !== chunk) return pool.give(buffer);
+      if (ok) chunk.data = data;
+      else this.discard(at);
+      for (const call of chunk.waiting.splice(0)) call();
+    };
+    const more = () => {
+      const from = at + have;
+      this.link.send(
+        Type.READ,
+        (to) => to.blob(remote).u64(from).u32(data.length - have),
+        (type, answer) => {
+          if (type !== Type.DATA || answer === undefined) return finish(false);
+          const piece = answer.blob();
+          if (piece.length === 0 || piece.length > data.length - have) return finish(false);
+          data.set(piece, have);
+          have += piece.length;
+          if (have === data.length) finish(true);
+          else more();
+        },
+      );
+    };
+    more();
+  }
+
+  private gather(first: number, last: number, offset: number, length: number, got: Got): void {
+    for (let at = first; at <= last; at += CHUNK) {
+      const chunk = this.chunks.get(at);
+      if (chunk === undefined) return got(undefined);
+      if (chunk.data !== undefined) continue;
+      chunk.waiting.push(() => this.gather(first, last, offset, length, got));
+      return;
+    }
+    if (first === last) {
+      const data = this.chunks.get(first)?.data;
+      return got(data?.subarray(offset - first, offset - first + length));
+    }
+    const data = new Uint8Array(length);
+    for (let at = first; at <= last; at += CHUNK) {
+      const piece = this.chunks.get(at)?.data;
+      if (piece === undefined) return got(undefined);
+      const from = Math.max(offset, at);
+      const to = Math.min(offset + length, at + piece.length);
+      data.set(piece.subarray(from - at, to - at), from - offset);
+    }
+    got(data);
+  }
+
+  private discard(at: number): void {
+    const chunk = this.chunks.get(at);
+    if (chunk === undefined) return;
+    this.chunks.delete(at);
+    this.budget.used -= CHUNK;
+    if (chunk.data !== undefined) pool.give(chunk.buffer);
+    for (const call of chunk.waiting.splice(0)) call();
+  }
+}
+
+function floor(offset: number): number {
+  return offset - offset % CHUNK;
+}
