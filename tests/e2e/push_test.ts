@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { addHost, BASE_IMAGE, london, poll, reykjavik, startLink } from "../lab/lab.ts";
+import { secondEngine } from "./engine.ts";
+import { startRegistry } from "./registry.ts";
+import { newUser, storedSession, type User } from "./user.ts";
+
+/** More than the archive of the base image has. */
+const BASE_BYTES = 88e6;
+
+/** A user with a session on a host; `build` makes the session's image from lines of a Dockerfile. */
+async function pusher(host: string, options = ""): Promise<
+  User & { readonly tag: string; build(...lines: string[]): Promise<string> }
+> {
+  const user = await newUser();
+  const name = `push-${crypto.randomUUID().slice(0, 8)}`;
+  await user.begins(`${name} --remote ${host} --image ${BASE_IMAGE} ${options}`);
+  const tag = (await storedSession(user))["imageTag"] as string;
+  return {
+    ...user,
+    [Symbol.asyncDispose]: user[Symbol.asyncDispose],
+    tag,
+    async build(...lines): Promise<string> {
+      await user.does(`docker build -q -t ${tag} -`, { stdin: lines.join("\n") });
+      return await idOf(london, tag);
+    },
+  };
+}
+
+async function idOf(
+  host: (argv: readonly string[]) => Promise<{ stdout: string }>,
+  reference: string,
+): Promise<string> {
+  const words = ["docker", "image", "inspect", "--format", "{{.Id}}", reference];
+  return (await host(words)).stdout.trim();
+}
+
+/** The last line of a push. */
+async function pushes(user: User, options = ""): Promise<string> {
+  const { code, stdout, stderr } = await user.types(`dockerdo push ${options}`);
+  assert.deepEqual([code, stdout], [0, ""], stderr);
+  return stderr.trim().split("\n").at(-1) ?? "";
+}
+
+/** Fails where the last line of a push says anything else of the layers, or more bytes than that. */
+function assertSent(line: string, layers: string, mostBytes: number): void {
+  const match =
+    /^\[remote\] Pushed \S+: (\d+ of \d+ layers), ([\d.]+) (k?M?)B of [\d.]+ MB, [\d.]+ s$/
+      .exec(line);
+  assert.ok(match, line);
+  assert.equal(match[1], layers, line);
+  const bytes = Number(match[2]) * (({ k: 1e3, M: 1e6 })[match[3] ?? ""] ?? 1);
+  assert.ok(bytes <= mostBytes, line);
+}
+
+/** Makes an image of the base with another digest, that reykjavik has not. */
+async function freshBase(): Promise<AsyncDisposable & { readonly tag: string }> {
+  const tag = `lab/push-${crypto.randomUUID().slice(0, 8)}:1`;
+  const script = `id=$(docker create ${BASE_IMAGE} true) && docker export $id |
+    docker import --change 'LABEL dockerdo.lab=1' - ${tag}; docker rm $id`;
+  const made = await london(["sh", "-c", script]);
+  if (made.code !== 0) throw new Error(made.stderr);
+  return {
+    tag,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await london(["docker", "rmi", "-f", tag]);
+    },
+  };
+}
+
+/** A layer of two kilobytes that no other image has. */
+const smallLayer = (): string => `RUN echo ${crypto.randomUUID()} > /now`;
+
+/** What still loads an image on reykjavik: the shell around docker load has the id among its words. */
+async function loadsThere(id: string): Promise<string> {
+  return (await reykjavik(["pgrep", "-af", id])).stdout;
+}
+
+Deno.test("push sends the layers that the remote engine lacks, then nothing, then what was changed", async () => {
+  await using user = await pusher("reykjavik");
+  const first = await user.build(`FROM ${BASE_IMAGE}`, "RUN seq 1 100000 > /numbers", smallLayer());
+  const pushed = await user.types("dockerdo push");
+  assert.equal(pushed.code, 0, pushed.stderr);
+  const lines = pushed.stderr.trim().split("\n");
+  assert.equal(lines[0], "[remote] reykjavik has 1 of 3 layers");
+  assert.deepEqual(lines.filter((line) => / Layer /.test(line)).sort(), [
+    "[remote] Layer 2 of 3: 591 kB",
+    "[remote] Layer 3 of 3: 2.0 kB",
+  ]);
+  assertSent(lines.at(-1) ?? "", "2 of 3 layers", 250_000);
+  assert.equal(await idOf(reykjavik, user.tag), first);
+
+  assertSent(await pushes(user), "0 of 3 layers", 0);
+
+  const second = await user.build(`FROM ${first}`, smallLayer());
+  assertSent(await pushes(user), "1 of 4 layers", 16_000);
+  assert.equal(await idOf(reykjavik, user.tag), second);
+  const ran = await reykjavik([
+    "docker",
+    "run",
+    "--rm",
+    "--network",
+    "none",
+    second,
+    "tail",
+    "-n",
+    "1",
+    "/numbers",
+  ]);
+  assert.equal(ran.stdout, "100000\n", ran.stderr);
+});
+
+Deno.test("push sends no layer for an image that differs in its settings only", async () => {
+  await using user = await pusher("reykjavik");
+  const first = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  await pushes(user);
+  const second = await user.build(`FROM ${first}`, "ENV ANSWER=42");
+  assertSent(await pushes(user), "0 of 2 layers", 16_000);
+  assert.equal(await idOf(reykjavik, user.tag), second);
+});
+
+Deno.test("push only tags an image that is there under another name, and leaves that name", async () => {
+  await using user = await pusher("reykjavik");
+  const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  await pushes(user);
+  const other = `${user.tag}-other`;
+  await reykjavik(["docker", "tag", user.tag, other]);
+  await reykjavik(["docker", "rmi", user.tag]);
+  assert.equal(await idOf(reykjavik, user.tag), "");
+  await user.does(`docker tag ${user.tag} ${user.tag}-third`);
+  assertSent(await pushes(user), "0 of 2 layers", 0);
+  assert.deepEqual(
+    await Promise.all(["", "-other", "-third"].map((end) => idOf(reykjavik, user.tag + end))),
+    [id, id, ""],
+  );
+  await reykjavik(["docker", "rmi", other]);
+  await user.does(`docker rmi ${user.tag}-third`);
+});
+
+Deno.test("push copes with layers that are the same", async () => {
+  await using user = await pusher("reykjavik");
+  await user.does("echo one > a; touch -d 2025-01-02T03:04:05Z a; mkdir context; mv a context");
+  const build = async (last: string): Promise<string> => {
+    const lines = [`FROM ${BASE_IMAGE}`, "COPY a /a", "RUN echo b > /b", ...last.split("\n")];
+    await Deno.writeTextFile(`${user.workDir}/context/Dockerfile`, lines.join("\n"));
+    await user.does(`docker build -q -t ${user.tag} context`);
+    return await idOf(london, user.tag);
+  };
+  const first = await build("COPY a /a");
+  await pushes(user);
+  assert.equal(await idOf(reykjavik, user.tag), first);
+  // The new layer is the same as one that is there: it is a link to it, so that one goes along.
+  const second = await build("COPY a /a\nCOPY a /a");
+  assertSent(await pushes(user), "3 of 5 layers", 16_000);
+  assert.equal(await idOf(reykjavik, user.tag), second);
+});
+
+Deno.test("push to a login whose shell prints noise arrives all the same", async () => {
+  await using user = await pusher("reykjavik-noisy");
+  const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  assertSent(await pushes(user), "1 of 2 layers", 16_000);
+  assert.equal(await idOf(reykjavik, user.tag), id);
+});
+
+Deno.test("a dry run of push sends nothing", async () => {
+  await using user = await pusher("reykjavik");
+  await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  const { code, stdout, stderr } = await user.types("dockerdo push --dry-run");
+  assert.deepEqual([code, stdout], [0, ""]);
+  assert.match(stderr, /^docker save sha256:[0-9a-f]{64} \| ssh -F .* reykjavik /m);
+  assert.equal(await idOf(reykjavik, user.tag), "");
+});
+
+for (
+  const [signal, exitCode, message] of [
+    ["INT", 130, /interrupted by SIGINT\n$/],
+    ["HUP", 129, /interrupted by SIGHUP\n$/],
+    ["KILL", 137, /Exporting/],
+  ] as const
+) {
+  Deno.test(`a push that SIG${signal} ends leaves the old image tagged and no process, and the next one arrives`, async () => {
+    await using base = await freshBase();
+    await using link = startLink({ to: "10.77.0.2:22", rttMs: 0 });
+    await using _host = await addHost("reykjavik-interrupted", { port: link.port });
+    await using user = await pusher("reykjavik-interrupted");
+    const old = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+    await pushes(user);
+    const id = await user.build(`FROM ${base.tag}`, smallLayer());
+    link.setRate(2e6);
+    const before = link.bytes.up;
+    const pushing = user.types("echo $$ > pid; exec dockerdo push");
+    await poll(() => link.bytes.up > before + 1e6, {
+      what: "a megabyte under way",
+      limitMs: 20_000,
+    });
+    await user.does(`kill -${signal} $(cat pid)`);
+    const { code, stderr } = await pushing;
+    assert.equal(code, exitCode, stderr);
+    assert.match(stderr, message);
+    await poll(async () => await loadsThere(id) === "", { what: "the end of docker load there" });
+    await poll(async () => (await london(["pgrep", "-f", `docker save ${id}`])).code === 1, {
+      what: "the end of docker save here",
+    });
+    assert.equal(await idOf(reykjavik, user.tag), old);
+    link.setRate(Infinity);
+    assertSent(await pushes(user), "2 of 2 layers", BASE_BYTES);
+    assert.equal(await idOf(reykjavik, user.tag), id);
+  });
+}
+
+Deno.test("a link that is cut in the middle of a push is told of, and the next push arrives", async () => {
+  await using base = await freshBase();
+  await using link = startLink({ to: "10.77.0.2:22", rttMs: 0 });
+  await using _host = await addHost("reykjavik-cut", { port: link.port });
+  await using user = await pusher("reykjavik-cut");
+  const id = await user.build(`FROM ${base.tag}`, smallLayer());
+  link.setRate(2e6);
+  const before = link.bytes.up;
+  const pushing = user.types("dockerdo push");
+  await poll(() => link.bytes.up > before + 1e6, { what: "a megabyte under way", limitMs: 20_000 });
+  link.cut();
+  const { code, stderr } = await pushing;
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /the connection to reykjavik-cut was lost: .*\n {2}The images there are as/);
+  await poll(async () => await loadsThere(id) === "", { what: "the end of docker load there" });
+  assert.equal(await idOf(reykjavik, user.tag), "");
+  link.setRate(Infinity);
+  assertSent(await pushes(user), "2 of 2 layers", BASE_BYTES);
+  assert.equal(await idOf(reykjavik, user.tag), id);
+});
+
+Deno.test("a full disk there is told of with what to do, and the next push arrives", async () => {
+  await using engine = await secondEngine({ megabytes: 400 });
+  await using user = await pusher(engine.host);
+  const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  await engine.addProgram("fill", "exec head -c 300000000 /dev/zero");
+  const path = await fillDisk(engine, 300);
+  const { code, stderr } = await user.types("dockerdo push");
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /no space left on device\n {2}Make room on reykjavik-edda/);
+  assert.equal(await engine.docker(["image", "ls", "-aq"]), "");
+  await reykjavik(["rm", path]);
+  assertSent(await pushes(user), "2 of 2 layers", BASE_BYTES);
+  assert.equal(
+    (await engine.docker(["image", "inspect", "--format", "{{.Id}}", user.tag])).trim(),
+    id,
+  );
+});
+
+Deno.test("an engine that is restarted in the middle of a push is told of, and the next push arrives", async () => {
+  await using engine = await secondEngine({ megabytes: 500 });
+  await using link = startLink({ to: "10.77.0.2:22", rttMs: 0 });
+  const name = engine.host.replace("reykjavik-", "");
+  await using _host = await addHost(`slow-${name}`, { port: link.port, user: name });
+  await using user = await pusher(`slow-${name}`);
+  const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  link.setRate(2e6);
+  const before = link.bytes.up;
+  const pushing = user.types("dockerdo push");
+  await poll(() => link.bytes.up > before + 1e6, { what: "a megabyte under way", limitMs: 20_000 });
+  await engine.restart();
+  const { code, stderr } = await pushing;
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^dockerdo: Loading the image on slow-edda\w+ failed/m);
+  assert.equal(await engine.docker(["image", "ls", "-aq"]), "");
+  link.setRate(Infinity);
+  assertSent(await pushes(user), "2 of 2 layers", BASE_BYTES);
+  assert.equal(
+    (await engine.docker(["image", "inspect", "--format", "{{.Id}}", user.tag])).trim(),
+    id,
+  );
+});
+
+Deno.test("where an engine refuses a thin archive, push says so and sends the whole one", async () => {
+  await using engine = await secondEngine({ megabytes: 600 });
+  await using user = await pusher(engine.host);
+  await user.build(`FROM ${BASE_IMAGE}`);
+  assertSent(await pushes(user), "1 of 1 layers", BASE_BYTES);
+  await engine.addProgram(
+    "docker",
+    `[ "$1" = load ] && [ ! -e ~/refused ] || exec /usr/bin/env -i DOCKER_HOST="$DOCKER_HOST" ${await dockerThere()} "$@"
+     cat >/dev/null; touch ~/refused; echo "layer not found" >&2; exit 1`,
+  );
+  const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  const { code, stderr } = await user.types("dockerdo push");
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /layer not found: sending the whole image instead\n/);
+  assertSent(stderr.trim().split("\n").at(-1) ?? "", "2 of 2 layers", BASE_BYTES);
+  assert.equal(
+    (await engine.docker(["image", "inspect", "--format", "{{.Id}}", user.tag])).trim(),
+    id,
+  );
+});
+
+// Whether gzip keeps up with the link depends on how busy the machine is; the unit tests pin the decision.
+for (
+  const [programs, least, most] of [[["gzip"], 2e7, BASE_BYTES], [[], 8e7, BASE_BYTES]] as const
+) {
+  Deno.test(`push arrives where the remote host has ${programs[0] ?? "no program"} to decompress`, async () => {
+    await using engine = await secondEngine({ megabytes: 500 });
+    await engine.onlyPrograms(["sh", "docker", "grep", "mkdir", ...programs]);
+    await using link = startLink({ to: "10.77.0.2:22", rttMs: 0, bytesPerSecond: 1e7 });
+    const name = engine.host.replace("reykjavik-", "");
+    await using _host = await addHost(`bare-${name}`, { port: link.port, user: name });
+    await using user = await pusher(`bare-${name}`);
+    const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+    assertSent(await pushes(user), "2 of 2 layers", most);
+    assert.ok(link.bytes.up > least, `${link.bytes.up}`);
+    assert.equal(
+      (await engine.docker(["image", "inspect", "--format", "{{.Id}}", user.tag])).trim(),
+      id,
+    );
+  });
+}
+
+Deno.test("with a registry push pushes there and the remote engine pulls, both visibly", async () => {
+  await using registry = await startRegistry();
+  await using user = await pusher("reykjavik", `--registry ${registry.address}`);
+  assert.equal(user.tag.startsWith(`${registry.address}/dockerdo-lab/debian:`), true);
+  const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  const { code, stdout, stderr } = await user.types("dockerdo push");
+  assert.deepEqual([code, stdout], [0, ""], stderr);
+  assert.match(
+    stderr,
+    /^\[local\] Pushing 127[^]*: Pushed\n[^]*^\[remote\] Pulling 127[^]*: Pull complete\n/m,
+  );
+  assert.match(stderr, /\[remote\] Pushed 127\S+: 2 layers, 82\.0 MB, [\d.]+ s\n$/);
+  assert.equal(await idOf(reykjavik, user.tag), id);
+});
+
+Deno.test("a registry that refuses is told of with what to check", async () => {
+  await using registry = await startRegistry({ onReykjavik: false });
+  await using user = await pusher("reykjavik", `--registry ${registry.address}`);
+  await user.build(`FROM ${BASE_IMAGE}`);
+  const { code, stderr } = await user.types("dockerdo push");
+  assert.equal(code, 1, stderr);
+  assert.match(
+    stderr,
+    /docker pull \S+ failed with exit code 1\n {2}Check that docker login to 127/,
+  );
+});
+
+async function dockerThere(): Promise<string> {
+  return (await reykjavik(["sh", "-c", "command -v docker"])).stdout.trim();
+}
+
+async function fillDisk(engine: { host: string }, megabytes: number): Promise<string> {
+  const path = `/var/lib/${engine.host.replace("reykjavik-", "")}/ballast`;
+  await reykjavik(["sh", "-c", `head -c ${megabytes}000000 /dev/zero > ${path}`]);
+  return path;
+}

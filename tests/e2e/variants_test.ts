@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { BASE_IMAGE, ENTRYPOINT_IMAGE, london, reykjavik } from "../lab/lab.ts";
+import { isThere, newUser, nothingRemains, storedSession } from "./user.ts";
+
+for (const shell of ["bash", "zsh"]) {
+  Deno.test(`source $(dockerdo init) activates the session in ${shell}, deactivate_dockerdo undoes it`, async () => {
+    await using user = await newUser();
+    const script = `source $(dockerdo init by-${shell} --remote reykjavik)
+      echo "$DOCKERDO_SESSION_NAME $DOCKERDO_SESSION_DIR"
+      dockerdo status --json | tr -d ' \\n' | grep -o '"masters":{[^}]*}'
+      dockerdo rm --delete
+      deactivate_dockerdo
+      echo "left: \${DOCKERDO_SESSION_NAME-none} \${DOCKERDO_SESSION_DIR-none} $(type deactivate_dockerdo 2>&1 | grep -c 'is a.*function')"`;
+    const dir = `${user.home}/data/dockerdo/by-${shell}`;
+    assert.equal(
+      await user.does(`${shell} -c '${script.replaceAll("'", "'\\''")}'`),
+      `by-${shell} ${dir}\n"masters":{"remote":true,"container":false}\nleft: none none 0\n`,
+    );
+    assert.equal(await isThere(dir), false);
+  });
+}
+
+Deno.test("source (dockerdo init) activates the session in fish, deactivate_dockerdo undoes it", async () => {
+  await using user = await newUser();
+  const script = `source (dockerdo init by-fish --remote reykjavik)
+    echo $DOCKERDO_SESSION_NAME (basename $DOCKERDO_SESSION_DIR)
+    dockerdo rm --delete
+    deactivate_dockerdo
+    echo left: (set -q DOCKERDO_SESSION_DIR; echo $status) (functions -q deactivate_dockerdo; echo $status)`;
+  assert.equal(await user.does(`fish -c '${script}'`), "by-fish by-fish\nleft: 1 1\n");
+});
+
+Deno.test("sourcing activate again brings masters and mounts back after everything was killed", async () => {
+  await using user = await newUser();
+  await user.runs(`again --remote reykjavik --image ${BASE_IMAGE}`);
+  const { id, socketDir } = await storedSession(user) as { id: string; socketDir: string };
+  // What a reboot does: processes, mounts and the runtime directory are gone.
+  for (
+    const pattern of [`ssh: [^ ]*${id}/`, `dockerdo:${id}:`, `-F ${user.sessionDir()}/ssh_config`]
+  ) {
+    await london(["pkill", "-KILL", "-f", "--", pattern]);
+  }
+  await user.does(
+    `for point in container reykjavik; do fusermount3 -uz $point; done; rm -rf ${socketDir}`,
+  );
+  const out = await user.does(
+    `source ${user.sessionDir()}/activate 2>/dev/null; dodo echo up; ls container/etc/os-release; ls -d reykjavik`,
+  );
+  assert.equal(out, "up\ncontainer/etc/os-release\nreykjavik\n");
+  const status = JSON.parse(await user.does("dockerdo status --json"));
+  assert.deepEqual(status.masters, { remote: true, container: true });
+  assert.deepEqual(status.mounts.map(({ mounted }: { mounted: boolean }) => mounted), [true, true]);
+  await user.does("dockerdo rm --force --delete");
+  await nothingRemains(id);
+});
+
+Deno.test("two sessions on one host do not get in each other's way", async () => {
+  await using one = await newUser();
+  await using two = await newUser();
+  await Promise.all([
+    one.runs(`one --remote reykjavik --image ${BASE_IMAGE}`),
+    two.runs(`two --remote reykjavik --image ${BASE_IMAGE}`),
+  ]);
+  await Promise.all([
+    one.does("dodo sh -c 'echo 1 > /only'"),
+    two.does("dodo sh -c 'echo 2 > /only'"),
+  ]);
+  assert.deepEqual(
+    await Promise.all([one.does("cat container/only"), two.does("cat container/only")]),
+    ["1\n", "2\n"],
+  );
+  await one.does("dockerdo rm --force --delete");
+  assert.equal(await two.does("dodo cat /only"), "2\n");
+});
+
+for (const network of ["none", "host"]) {
+  Deno.test(`a container with --network ${network} works, and publishes nothing`, async () => {
+    await using user = await newUser();
+    await user.runs(
+      `net-${network} --remote reykjavik --image ${BASE_IMAGE}`,
+      `--network ${network}`,
+    );
+    assert.equal(
+      await user.does("dodo cat /etc/debian_version"),
+      await Deno.readTextFile(`${user.workDir}/container/etc/debian_version`),
+    );
+    const { containerId } = await storedSession(user) as { containerId: string };
+    const { stdout } = await reykjavik(["docker", "port", containerId]);
+    assert.equal(stdout, "");
+  });
+}
+
+Deno.test("--connect port reaches sshd on a loopback port of the remote host, and survives a restart", async () => {
+  await using user = await newUser();
+  await user.runs(`by-port --remote reykjavik-forward --image ${BASE_IMAGE} --connect port`);
+  const { containerId } = await storedSession(user) as { containerId: string };
+  const published = async (): Promise<string> =>
+    (await reykjavik(["docker", "port", containerId])).stdout;
+  const before = await published();
+  assert.match(before, /^22\/tcp -> 127\.0\.0\.1:\d+\n$/);
+  assert.equal(await user.does("dodo echo through the port"), "through the port\n");
+  await reykjavik(["docker", "restart", containerId]);
+  assert.notEqual(await published(), before);
+  await user.does("dockerdo start");
+  assert.equal(
+    await user.does("dodo echo through another; ls -d container/etc"),
+    "through another\ncontainer/etc\n",
+  );
+});
+
+Deno.test("--connect port works on the local host", async () => {
+  await using user = await newUser();
+  await user.runs(`by-local-port --local --image ${BASE_IMAGE} --connect port`);
+  assert.equal(await user.does("dodo echo here"), "here\n");
+});
+
+Deno.test("an image with an ENTRYPOINT and a USER of its own becomes a session's container", async () => {
+  await using user = await newUser();
+  await user.runs(`entry --remote reykjavik --image ${ENTRYPOINT_IMAGE}`);
+  assert.equal(
+    await user.does("dodo id -un; dodo -u app id -un; dodo -u 1000 id -u"),
+    "root\napp\n1000\n",
+  );
+});
+
+for (const name of ["dev", "app"]) {
+  Deno.test(`--user ${name} logs in as that user, ${name === "dev" ? "made for it" : "the image's own"}`, async () => {
+    await using user = await newUser();
+    await user.runs(`user-${name} --local --image ${ENTRYPOINT_IMAGE} --user ${name}`);
+    assert.equal(
+      await user.does("dodo id -un; dodo sh -c 'touch ~/mine && stat -c %U ~/mine'"),
+      `${name}\n${name}\n`,
+    );
+    const home = (await user.does("dodo sh -c 'echo ~'")).trim();
+    await Deno.writeTextFile(`${user.workDir}/container${home}/edited`, "x");
+    assert.equal(await user.does("dodo sh -c 'stat -c %U ~/edited'"), `${name}\n`);
+    assert.equal((await user.types("dodo sh -c 'echo > /etc/passwd'")).code !== 0, true);
+  });
+}
+
+Deno.test("a host whose login shell is fish and prints noise is as good as any", async () => {
+  await using user = await newUser();
+  const noise = await london(["ssh", "reykjavik-noisy", "true"]);
+  assert.notEqual(noise.stdout, "");
+  await user.runs(`noisy --remote reykjavik-noisy --image ${BASE_IMAGE}`);
+  const out = await user.types("dodo printf '%s\\n' 'a\\b' \"it's\" '$x!'");
+  assert.deepEqual(out, { code: 0, stdout: "a\\b\nit's\n$x!\n", stderr: "" });
+  assert.equal(JSON.parse(await user.does("dockerdo status --json")).container.state, "running");
+});
+
+Deno.test("build sends the work dir to a Dockerfile that copies, without mounts, keys and ignored files", async () => {
+  await using user = await newUser();
+  await user.begins(`copies --remote reykjavik --image ${BASE_IMAGE}`);
+  await user.does(`dockerdo overlay && echo 'COPY . /context/' >> Dockerfile.dockerdo
+    mkdir -p "a dir" .ssh && touch "a dir/file one" .ssh/config id_ed25519 secret.txt && echo secret.txt > .dockerignore
+    dockerdo build && dockerdo push && dockerdo run`);
+  const copied = await user.does("dodo find . -type f", {
+    cwd: `${user.workDir}/container/context`,
+  });
+  assert.deepEqual(copied.split("\n").filter(Boolean).sort(), [
+    "./.dockerignore",
+    "./Dockerfile.dockerdo",
+    "./a dir/file one",
+  ]);
+});
+
+Deno.test("build --remote takes the build dir of the remote host as its context", async () => {
+  await using user = await newUser();
+  await reykjavik([
+    "sh",
+    "-c",
+    "mkdir -p ~/copies/.ssh && cd ~/copies && echo there > there.txt && touch .ssh/key",
+  ]);
+  await user.begins(`copies-there --remote reykjavik --image ${BASE_IMAGE} --build-dir copies`);
+  await user.does(`dockerdo overlay && echo 'COPY . /context/' >> Dockerfile.dockerdo
+    dockerdo build --remote --label a.b=c && dockerdo run`);
+  const copied = await user.does("dodo find . -type f", {
+    cwd: `${user.workDir}/container/context`,
+  });
+  assert.deepEqual(copied.split("\n").filter(Boolean).sort(), [
+    "./Dockerfile.dockerdo",
+    "./there.txt",
+  ]);
+  const { imageTag } = await storedSession(user) as { imageTag: string };
+  const { stdout } = await reykjavik([
+    "docker",
+    "image",
+    "inspect",
+    "--format",
+    '{{index .Config.Labels "a.b"}}',
+    imageTag,
+  ]);
+  assert.equal(stdout, "c\n");
+});
+
+Deno.test("the configuration's default arguments reach docker run, --no-default-args keeps them out", async () => {
+  await using user = await newUser();
+  await user.does(
+    `mkdir $XDG_CONFIG_HOME/dockerdo && echo "default_docker_run_args: -e 'FROM_CONFIG=a b'" > $XDG_CONFIG_HOME/dockerdo/dockerdo.yaml`,
+  );
+  await user.runs(`configured --local --image ${BASE_IMAGE}`);
+  assert.equal(await user.does("dodo printenv FROM_CONFIG"), "a b\n");
+  await user.does("dockerdo rm --force && dockerdo run --no-default-args");
+  assert.equal((await user.types("dodo printenv FROM_CONFIG")).code, 1);
+});

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import {
+  captureDocker,
+  docker,
+  dockerArgv,
+  dockerFailure,
+  inspectContainer,
+  inspectImage,
+  parseContainers,
+  parseImage,
+  sessionContainers,
+} from "../../src/docker.ts";
+import { fakes, temporaryDir, testContext, testSession } from "./fixture.ts";
+
+function recorded(name: string): string {
+  return Deno.readTextFileSync(new URL(`recorded/${name}`, import.meta.url));
+}
+
+const CREATED = {
+  id: "c49856ee5d5645999fbd089292cd1ec526f5a0721b34c4ba17a485334be11c52",
+  name: "recorded-created",
+  status: "created",
+  exitCode: 0,
+  image: "lab/entrypoint:1",
+  sessionId: "0a1b2c3d4e5f",
+  env: {
+    HOSTNAME: "c49856ee5d56",
+    GREETING: 'hello = "wörld" $HOME',
+    EMPTY: "",
+    PATH: "/opt/tool/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  },
+  workdir: "/srv/my dir",
+};
+const LOCAL = testSession({ remoteHost: null });
+
+Deno.test("parseContainers() reads what a real engine answered", () => {
+  const [created, exited, ...rest] = parseContainers(recorded("containers.json"));
+  assert.deepEqual(created, CREATED);
+  assert.deepEqual(
+    { name: exited?.name, status: exited?.status, sessionId: exited?.sessionId, rest },
+    { name: "recorded-exited", status: "exited", sessionId: undefined, rest: [] },
+  );
+});
+
+Deno.test("parseImage() reads what a real engine answered", () => {
+  assert.deepEqual(parseImage(recorded("image.json")), {
+    id: "sha256:58e64c599fabc431f26c4de30e8540ae7bde3a94132bcacd95618fd4088194aa",
+    size: 82012087,
+    labels: { "dockerdo.lab": "1" },
+  });
+});
+
+Deno.test("parseContainers() fills in what an engine leaves out", () => {
+  assert.deepEqual(parseContainers('[{"Config":{"Env":null,"Labels":null,"WorkingDir":""}}, {}]'), [
+    ...[0, 1].map(() => ({
+      id: "",
+      name: "",
+      status: "",
+      exitCode: 0,
+      image: "",
+      sessionId: undefined,
+      env: { HOSTNAME: "", PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+      workdir: "/",
+    })),
+  ]);
+});
+
+Deno.test("parseContainers() refuses what is not JSON, with its beginning", () => {
+  assert.throws(() => parseContainers("Welcome!"), {
+    name: "Failure",
+    message: "docker answered something that is not JSON: Welcome!",
+  });
+});
+
+for (
+  const [stderr, hint] of [
+    [
+      "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get ...",
+      "Your user there may not use docker: add it to the group docker, and log in anew.",
+    ],
+    [
+      "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
+      "Your user there may not use docker: add it to the group docker, and log in anew.",
+    ],
+    [
+      "Cannot connect to the Docker daemon at unix:///nope. Is the docker daemon running?",
+      "Start the engine on reykjavik.",
+    ],
+    ["sh: 1: docker: not found", "Install docker on reykjavik."],
+    ["bash: line 1: docker: command not found", "Install docker on reykjavik."],
+    ["zsh:1: command not found: docker", "Install docker on reykjavik."],
+    ["fish: Unknown command: docker", "Install docker on reykjavik."],
+    [
+      "write /layer.tar: no space left on device",
+      "Make room on reykjavik: docker system df shows what takes it.",
+    ],
+    ["docker: unknown command: docker buildx", undefined],
+    ["Error response from daemon: conflict", undefined],
+  ] as const
+) {
+  Deno.test(`dockerFailure() of "${stderr}"`, () => {
+    const finished = { code: 1, stdout: "", stderr: `${stderr}\n` };
+    const failure = dockerFailure(testSession(), "Removing the container", finished);
+    assert.deepEqual({ message: failure.message, hint: failure.hint }, {
+      message: `Removing the container on reykjavik failed (exit code 1): ${stderr}`,
+      hint,
+    });
+  });
+}
+
+Deno.test("dockerArgv() is docker itself here and over ssh there", () => {
+  assert.deepEqual(dockerArgv("local", ["ps", "-a"]), ["docker", "ps", "-a"]);
+  assert.deepEqual(dockerArgv(LOCAL, ["ps", "-a"]), ["docker", "ps", "-a"]);
+  assert.deepEqual(dockerArgv(testSession(), ["rm", "a b"]), [
+    ...["ssh", "-F", "/home/me/.local/share/dockerdo/demo/ssh_config"],
+    ...["-o", "ClearAllForwardings=yes", "-T", "--", "reykjavik", "docker rm 'a b'"],
+  ]);
+});
+
+Deno.test("captureDocker() on the remote host hands its words over whole", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, { FAKE_ssh: "motd\n\x1eok\n" });
+  const context = testContext({ env: fake.env });
+  assert.deepEqual(
+    await captureDocker(context, testSession(), { words: ["run", "-e", "A=x y"] }),
+    { code: 0, stdout: "ok\n", stderr: "" },
+  );
+  assert.equal(fake.calls()[0]?.at(-1), "printf '\\036'; docker run -e 'A=x y'");
+});
+
+Deno.test("docker() gives stdout, trimmed, and fails with docker's own words", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, {
+    FAKE_docker_run: " id\n",
+    FAKE_docker_rm: "",
+    FAKE_docker_rm_code: "1",
+    FAKE_docker_rm_stderr: "Error response from daemon: in use\n",
+  });
+  const context = testContext({ env: fake.env });
+  assert.equal(await docker(context, "local", { words: ["run"], doing: "Running" }), "id");
+  await assert.rejects(docker(context, "local", { words: ["rm", "x"], doing: "Removing x" }), {
+    message:
+      "Removing x on the local host failed (exit code 1): Error response from daemon: in use",
+  });
+});
+
+Deno.test("inspectContainer() takes the very name or id, and no other that docker finds", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, { FAKE_docker_container_inspect: recorded("containers.json") });
+  const context = testContext({ env: fake.env });
+  const found = await Promise.all(
+    ["recorded-created", CREATED.id, CREATED.id.slice(0, 12), "recorded", "created"]
+      .map(async (name) => (await inspectContainer(context, LOCAL, name))?.name),
+  );
+  assert.deepEqual(found, [
+    ...Array(3).fill("recorded-created"),
+    undefined,
+    undefined,
+  ]);
+});
+
+Deno.test("inspectContainer() and inspectImage() are undefined for what is not there, and fail for the rest", async () => {
+  using dir = temporaryDir();
+  using none = fakes(dir.path, {
+    FAKE_docker: "[]\n",
+    FAKE_docker_code: "1",
+    FAKE_docker_container_inspect: "[]\n",
+    FAKE_docker_container_inspect_code: "1",
+    FAKE_docker_container_inspect_stderr: "Error response from daemon: No such container: nope\n",
+    FAKE_docker_image_inspect: "[]\n",
+    FAKE_docker_image_inspect_code: "1",
+    FAKE_docker_image_inspect_stderr:
+      "Error response from daemon: no such image: nope: No such image: nope:latest\n",
+  });
+  const context = testContext({ env: none.env });
+  assert.equal(await inspectContainer(context, "local", "nope"), undefined);
+  assert.equal(await inspectImage(context, "local", "nope"), undefined);
+  const stderr = "Cannot connect to the Docker daemon at unix:///nope.\n";
+  using down = fakes(dir.path, {
+    FAKE_docker: "",
+    FAKE_docker_code: "1",
+    FAKE_docker_stderr: stderr,
+  });
+  const broken = testContext({ env: down.env });
+  const expected = { hint: "Start the engine on the local host." };
+  await assert.rejects(inspectContainer(broken, "local", "x"), expected);
+  await assert.rejects(inspectImage(broken, "local", "x"), expected);
+});
+
+Deno.test("sessionContainers() asks for the session's label and inspects each id", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, {
+    FAKE_docker_ps: `${CREATED.id}\n`,
+    FAKE_docker_container_inspect: recorded("containers.json"),
+  });
+  assert.deepEqual(await sessionContainers(testContext({ env: fake.env }), LOCAL), [CREATED]);
+  assert.deepEqual(fake.calls(), [
+    ["docker", "ps", "-aq", "--no-trunc", "--filter", "label=dockerdo.session=0a1b2c3d4e5f"],
+    ["docker", "container", "inspect", CREATED.id],
+  ]);
+});

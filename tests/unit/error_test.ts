@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { describeFailure, exitCodeOf, Failure, usageFailure } from "../../src/error.ts";
+
+Deno.test("describeFailure() is a sentence, and the hint on lines of its own", () => {
+  const failure = new Failure("it is broken", { hint: "Mend it.\nGo on." });
+  assert.equal(
+    describeFailure(failure, { debug: false }),
+    "dockerdo: it is broken\n  Mend it.\n  Go on.",
+  );
+});
+
+Deno.test("describeFailure() of what is no Error shows its text", () => {
+  assert.equal(
+    describeFailure("odd", { debug: false }),
+    "dockerdo: unexpected failure: odd\n  DOCKERDO_DEBUG=1 shows where.",
+  );
+});
+
+Deno.test("exitCodeOf() is the failure's own, 2 for usage, 1 for anything else", () => {
+  const errors = [new Failure("a"), new Failure("b", { exitCode: 125 }), usageFailure("c"), "d"];
+  assert.deepEqual(errors.map(exitCodeOf), [1, 125, 2, 1]);
+});

@@ -1,0 +1,328 @@
+// deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
+import assert from "node:assert/strict";
+import { capture, pipe, run } from "../../src/process.ts";
+import { fakes, isInstalled, system, temporaryDir, testContext, until, within } from "./fixture.ts";
+
+const HOSTILE = [
+  "",
+  "a  b",
+  "it's",
+  '"',
+  "$HOME $(id)",
+  "\\",
+  "a\nb",
+  "-n",
+  "!",
+  "é🐳",
+  "*",
+  "A=b",
+];
+
+for (
+  const [script, code] of [
+    ["exit 0", 0],
+    ["exit 7", 7],
+    ["exit 255", 255],
+    ["kill -TERM $$", 143],
+    ["kill -KILL $$", 137],
+    ["kill -INT $$", 130],
+  ] as const
+) {
+  Deno.test(`run() and capture() give the code ${code} of ${script}`, async () => {
+    const argv = ["sh", "-c", script];
+    assert.equal(await run(testContext(), argv), code);
+    assert.deepEqual(await capture(testContext(), argv), { code, stdout: "", stderr: "" });
+  });
+}
+
+Deno.test("capture() hands words over untouched and keeps both outputs apart", async () => {
+  const argv = ["sh", "-c", 'echo oops >&2; printf "%s\\0" "$@"', "sh", ...HOSTILE];
+  assert.deepEqual(await capture(testContext(), argv), {
+    code: 0,
+    stdout: HOSTILE.map((word) => `${word}\0`).join(""),
+    stderr: "oops\n",
+  });
+});
+
+Deno.test("a child gets the context's environment and directory, and nothing of this process", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ cwd: dir.path, env: { A: "x y", PATH: "/usr/bin:/bin" } });
+  const { stdout } = await capture(context, ["sh", "-c", "pwd; env | grep -v '^PWD='"], {
+    env: { B: "1\n2" },
+  });
+  const expected = [dir.path, "A=x y", "B=1", "2", "PATH=/usr/bin:/bin"].sort();
+  assert.deepEqual(
+    stdout.trim().split("\n").filter((line) => !/^(_|OLDPWD|SHLVL)=/.test(line)).sort(),
+    expected,
+  );
+});
+
+Deno.test("a child of a context whose directory is gone starts in /", async () => {
+  assert.equal((await capture(testContext({ cwd: "" }), ["pwd"])).stdout, "/\n");
+});
+
+for (
+  const [program, hint] of [
+    ["sshfs", "Install sshfs (Debian: apt-get install sshfs; macOS: macFUSE and sshfs)."],
+    ["ssh", "Install the OpenSSH client (Debian: apt-get install openssh-client)."],
+    ["docker", "Install the docker client (Debian: apt-get install docker.io)."],
+    ["no-such-program", undefined],
+  ] as const
+) {
+  Deno.test(`the program ${program}, where it is missing, is named with the way to get it`, async () => {
+    const context = testContext({ env: { PATH: "/nonexistent" } });
+    for (const start of [run, capture]) {
+      await assert.rejects(start(context, [program, "x"]), {
+        name: "Failure",
+        message: `cannot start ${program}: no such program`,
+        hint,
+        exitCode: 1,
+      });
+    }
+  });
+}
+
+Deno.test("capture() feeds its input and closes it", async () => {
+  const input = "é🐳\n\0".repeat(50_000);
+  const { stdout } = await capture(testContext(), ["cat"], { input });
+  assert.equal(stdout, input);
+});
+
+Deno.test("capture() without input gives the child an empty one", async () => {
+  assert.deepEqual(await within(5000, capture(testContext(), ["cat"])), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+});
+
+Deno.test("input to a child that does not read it is no failure of ours", async () => {
+  const input = "x".repeat(1_000_000);
+  const argv = ["sh", "-c", "exec 0<&-; echo why >&2; exit 3"];
+  assert.deepEqual(await capture(testContext(), argv, { input }), {
+    code: 3,
+    stdout: "",
+    stderr: "why\n",
+  });
+  assert.equal(await run(testContext(), ["sh", "-c", "exit 3"], { input }), 3);
+});
+
+Deno.test("capture() ends a child at its limit with the code of timeout(1)", async () => {
+  const ended = capture(testContext(), ["sleep", "60"], { limitMs: 50 });
+  assert.deepEqual(await within(5000, ended), { code: 124, stdout: "", stderr: "" });
+});
+
+Deno.test("capture() ends at its limit though a grandchild keeps the pipes open", async () => {
+  using dir = temporaryDir();
+  const script = `( while [ ! -e ${dir.path}/end ]; do sleep 0.1; done ) & wait`;
+  const captured = capture(testContext(), ["sh", "-c", script], { limitMs: 50 });
+  try {
+    assert.equal((await within(3000, captured)).code, 124);
+  } finally {
+    Deno.writeTextFileSync(`${dir.path}/end`, "");
+    await captured;
+  }
+});
+
+Deno.test("capture() survives a limit that comes after the child's own end", async () => {
+  using dir = temporaryDir();
+  const script = `while [ ! -e ${dir.path}/end ]; do sleep 0.05; done & exit 5`;
+  const errors: unknown[] = [];
+  const onError = (event: ErrorEvent): void => {
+    event.preventDefault();
+    errors.push(event.error);
+  };
+  globalThis.addEventListener("error", onError);
+  const captured = capture(testContext(), ["sh", "-c", script], { limitMs: 300 });
+  try {
+    await within(3000, captured).catch(() => {});
+    Deno.writeTextFileSync(`${dir.path}/end`, "");
+    await captured;
+    assert.deepEqual(errors, []);
+  } finally {
+    globalThis.removeEventListener("error", onError);
+  }
+});
+
+Deno.test("verbose prints a child's line before it runs, and questions too", async () => {
+  const context = testContext({ verbose: true });
+  await capture(context, ["true", "a b"], { question: true });
+  await run(context, ["true", "it's"]);
+  assert.equal(context.written.stderr, "true 'a b'\ntrue 'it'\\''s'\n");
+});
+
+Deno.test("without verbose nothing is printed", async () => {
+  const context = testContext();
+  await capture(context, ["true"], { question: true });
+  await run(context, ["true"]);
+  assert.deepEqual(context.written, { stdout: "", stderr: "" });
+});
+
+for (const shell of ["sh", "bash", "zsh", "fish"]) {
+  Deno.test(`the line that verbose prints does the same again in ${shell}`, async () => {
+    if (!isInstalled(shell)) return;
+    using dir = temporaryDir();
+    const script = 'cat; printf "%s|" "$X" "$@"';
+    for (
+      const options of [
+        {},
+        { env: { X: "a  b'$(id)\n" } },
+        { input: "%s \\n it's\n$HOME" },
+        { env: { X: "1" }, input: "-n" },
+      ]
+    ) {
+      const context = testContext({ verbose: true, cwd: dir.path });
+      const argv = ["sh", "-c", script, "sh", ...HOSTILE];
+      const { stdout } = await capture(context, argv, options);
+      const again = await system([shell, "-c", context.written.stderr], { cwd: dir.path });
+      assert.deepEqual(again, { code: 0, stdout, stderr: "" });
+    }
+  });
+}
+
+Deno.test("the line that verbose prints has the directory of the child", async () => {
+  using dir = temporaryDir();
+  Deno.mkdirSync(`${dir.path}/it's a dir`);
+  const context = testContext({ verbose: true });
+  const { stdout } = await capture(context, ["pwd"], { cwd: `${dir.path}/it's a dir` });
+  assert.equal((await system(["sh", "-c", context.written.stderr])).stdout, stdout);
+});
+
+Deno.test("the line that verbose prints can be pasted though the input has NUL in it", async () => {
+  const context = testContext({ verbose: true });
+  const { stdout } = await capture(context, ["od", "-c"], { input: "a b\0\\c%\0" });
+  const line = context.written.stderr;
+  assert.equal(line.includes("\0"), false);
+  assert.equal((await system(["sh", "-c", line])).stdout, stdout);
+});
+
+Deno.test("a dry run asks its questions and only prints the rest", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ dryRun: true });
+  assert.equal(
+    (await capture(context, ["echo", "answer"], { question: true })).stdout,
+    "answer\n",
+  );
+  assert.equal(context.written.stderr, "");
+  assert.deepEqual(await capture(context, ["touch", `${dir.path}/a`]), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+  assert.equal(await run(context, ["touch", `${dir.path}/b`], { input: "x" }), 0);
+  const piped = await pipe(context, {
+    from: ["touch", `${dir.path}/c`],
+    to: ["touch", `${dir.path}/d e`],
+    onBytes: () => {},
+  });
+  assert.deepEqual([piped.from.code, piped.to.code], [0, 0]);
+  assert.deepEqual([...Deno.readDirSync(dir.path)], []);
+  assert.equal(
+    context.written.stderr,
+    `touch ${dir.path}/a\nprintf %s x | touch ${dir.path}/b\ntouch ${dir.path}/c | touch '${dir.path}/d e'\n`,
+  );
+});
+
+Deno.test("pipe() streams one child into another and counts", async () => {
+  let seen = 0;
+  const { from, to } = await pipe(testContext(), {
+    from: ["sh", "-c", "head -c 3000000 /dev/zero; echo from >&2"],
+    to: ["sh", "-c", "wc -c; echo to >&2; exit 4"],
+    onBytes: (bytes) => seen = bytes,
+  });
+  assert.deepEqual({ from, to: { ...to, stdout: to.stdout.trim() }, seen }, {
+    from: { code: 0, stdout: "", stderr: "from\n" },
+    to: { code: 4, stdout: "3000000", stderr: "to\n" },
+    seen: 3000000,
+  });
+});
+
+Deno.test("pipe() ends an endless source when the sink has ended", async () => {
+  const { from, to } = await within(
+    10_000,
+    pipe(testContext(), {
+      from: ["cat", "/dev/zero"],
+      to: ["sh", "-c", "head -c 10 >/dev/null; echo full >&2; exit 1"],
+      onBytes: () => {},
+    }),
+  );
+  assert.deepEqual(to, { code: 1, stdout: "", stderr: "full\n" });
+  assert.notEqual(from.code, 0);
+});
+
+Deno.test("pipe() tells of a source that fails in the middle", async () => {
+  const { from, to } = await pipe(testContext(), {
+    from: ["sh", "-c", "echo half; kill -KILL $$"],
+    to: ["cat"],
+    onBytes: () => {},
+  });
+  assert.deepEqual([from.code, to], [137, { code: 0, stdout: "half\n", stderr: "" }]);
+});
+
+Deno.test("pipe() ends a source that has nothing to write yet when the sink has ended", async () => {
+  const { from, to } = await within(
+    10_000,
+    pipe(testContext(), {
+      from: ["sh", "-c", "trap '' TERM; while :; do read -r line < /dev/tty || sleep 1; done"],
+      to: ["sh", "-c", "echo gone >&2; exit 255"],
+      onBytes: () => {},
+    }),
+  );
+  assert.deepEqual([from.code, to], [137, { code: 255, stdout: "", stderr: "gone\n" }]);
+});
+
+Deno.test("pipe() ends both where what is in between gives up, and says why", async () => {
+  const piped = pipe(testContext(), {
+    from: ["cat", "/dev/zero"],
+    to: ["cat"],
+    pass: async function* (source): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+      for await (const chunk of source) {
+        yield chunk;
+        throw new Error("enough");
+      }
+    },
+    onBytes: () => {},
+  });
+  await assert.rejects(within(10_000, piped), { message: "enough" });
+});
+
+Deno.test("pipe() tells of a source that fails, not of what is missing in between", async () => {
+  const { from } = await pipe(testContext(), {
+    from: ["sh", "-c", "echo broken >&2; exit 3"],
+    to: ["cat"],
+    pass: async function* (source): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+      yield* source;
+      throw new Error("it ends early");
+    },
+    onBytes: () => {},
+  });
+  assert.deepEqual([from.code, from.stderr], [3, "broken\n"]);
+});
+
+Deno.test("pipe() leaves no source behind where the sink cannot be started", async () => {
+  using dir = temporaryDir();
+  const script = `while [ ! -e ${dir.path}/stop ]; do sleep 0.05; done`;
+  const piped = pipe(testContext(), {
+    from: ["sh", "-c", script],
+    to: ["no-such-program"],
+    onBytes: () => {},
+  });
+  await assert.rejects(piped, { message: "cannot start no-such-program: no such program" });
+  const gone = async (): Promise<boolean> => (await system(["pgrep", "-f", dir.path])).code === 1;
+  try {
+    await within(2000, until(gone));
+  } finally {
+    Deno.writeTextFileSync(`${dir.path}/stop`, "");
+    await within(5000, until(gone));
+  }
+});
+
+Deno.test("a fake that nobody foresaw is told from one that answers", async () => {
+  using dir = temporaryDir();
+  const fake = fakes(dir.path, { FAKE_docker_ps: "x" });
+  const context = testContext({ env: fake.env });
+  assert.equal((await capture(context, ["docker", "ps"])).stdout, "x");
+  assert.doesNotThrow(() => fake[Symbol.dispose]());
+  assert.equal((await capture(context, ["docker", "rm", "-f"])).code, 99);
+  assert.throws(() => fake[Symbol.dispose](), { name: "AssertionError" });
+});
