@@ -1,0 +1,158 @@
+// deno-lint-ignore-file no-console
+/**
+ * Plain sshfs, our mount, and what the wire allows, side by side in one run.
+ *
+ *   deno run -A bench/mount.ts [round trip in ms …]      default: 0 20 100
+ *
+ * The repo has 2,000 small files in 200 directories. Each action runs on a fresh mount of each kind,
+ * one kind after the other; LIMIT (seconds, default 300) ends what takes longer. `hit` is the
+ * time of one lstat that needs no server.
+ */
+import { type Mount, run, Server } from "../tests/relay/server.ts";
+
+const roundTrips = Deno.args.length > 0 ? Deno.args.map(Number) : [0, 20, 100];
+const limit = Number(Deno.env.get("LIMIT") ?? 300);
+const BIG = 200, WRITTEN = 50;
+
+async function makeRepo(path: string): Promise<void> {
+  await Deno.mkdir(path);
+  for (let i = 0; i < 200; i++) {
+    const directory = `${path}/d${Math.floor(i / 20)}/s${i % 20}`;
+    await Deno.mkdir(directory, { recursive: true });
+    for (let j = 0; j < 10; j++) {
+      await Deno.writeTextFile(
+        `${directory}/f${j}.txt`,
+        `line ${i} ${j}\n`.repeat(20 + (i * 37 + j * 91) % 380),
+      );
+    }
+  }
+  await run("git", "-C", path, "init", "-q");
+  await run("git", "-C", path, "add", ".");
+  await run("git", "-C", path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all");
+}
+
+/** Seconds that a shell line takes; Infinity when it was ended at the limit. */
+async function seconds(line: string): Promise<number> {
+  const start = performance.now();
+  const { code } = await new Deno.Command("timeout", {
+    args: ["-s", "KILL", `${limit}`, "sh", "-c", line],
+    stdout: "null",
+    stderr: "null",
+    env: { LC_ALL: "C" },
+  }).output();
+  return code === 137 ? Infinity : (performance.now() - start) / 1000;
+}
+
+/** What is timed, on a mount at `$1`; pairs need the same mount, and its memory of the first. */
+const GROUPS: [string, string][][] = [
+  [["ls -lR", "ls -lR $m/repo"]],
+  [["git status, first", "git -C $m/repo status"], ["git status, second", "git -C $m/repo status"]],
+  [["grep -r", "grep -r nonesuch $m/repo"]],
+  [["read 200 MB", "cat $m/big"]],
+  [["write 50 MB", `dd if=/dev/zero of=$m/written bs=1M count=${WRITTEN}`]],
+  [["create 100", "mkdir $m/new; for i in $(seq 100); do echo x > $m/new/$i; done"]],
+];
+const LIMITS: Record<string, string> = {
+  "ls -lR": '$ssh "ls -lR $served/repo"',
+  "git status, first": '$ssh "git -C $served/repo status"',
+  "grep -r": '$ssh "tar c -C $served repo" | tar x -C $scratch',
+  "read 200 MB": '$ssh "cat $served/big" > /dev/null',
+  "write 50 MB": `dd if=/dev/zero bs=1M count=${WRITTEN} | $ssh "cat > $served/written"`,
+};
+
+async function clean(server: Server): Promise<void> {
+  await run("rm", "-rf", `${server.served}/written`, `${server.served}/new`);
+  // git must not find the time stamps of an earlier run in its index.
+  await run("git", "-C", `${server.served}/repo`, "read-tree", "HEAD");
+}
+
+async function measure(
+  server: Server,
+  kind: "plain" | "relay",
+  roundTrip: number,
+): Promise<Map<string, number>> {
+  const times = new Map<string, number>();
+  for (const group of GROUPS) {
+    await clean(server);
+    const mount = await server.mount({ kind, ...roundTrip > 0 && { roundTrip } });
+    for (const [name, line] of group) {
+      times.set(name, await seconds(line.replaceAll("$m", mount.point)));
+    }
+    if (kind === "relay") {
+      times.set(
+        "memory, MiB",
+        Math.max(times.get("memory, MiB") ?? 0, (await mount.memory()).highest),
+      );
+    }
+    await mount.close();
+  }
+  const mount = await server.mount({ kind, ...roundTrip > 0 && { roundTrip } });
+  times.set("hit, us", await hit(mount));
+  await mount.close();
+  return times;
+}
+
+/** Microseconds of one lstat answered without the server: one sweep to learn, the next to measure. */
+async function hit(mount: Mount): Promise<number> {
+  const paths: string[] = [];
+  for (let d = 0; d < 200; d++) {
+    for (let f = 0; f < 10; f++) {
+      paths.push(`${mount.point}/repo/d${Math.floor(d / 20)}/s${d % 20}/f${f}.txt`);
+    }
+  }
+  const sweep = async () => {
+    for (const path of paths) await Deno.lstat(path);
+  };
+  await sweep();
+  const start = performance.now();
+  await sweep();
+  return (performance.now() - start) * 1000 / paths.length;
+}
+
+async function limits(server: Server, roundTrip: number): Promise<Map<string, number>> {
+  const times = new Map<string, number>();
+  const between = await server.mount({ kind: "plain", ...roundTrip > 0 && { roundTrip } });
+  const scratch = `${server.directory}/scratch`;
+  for (const [name, line] of Object.entries(LIMITS)) {
+    await run("rm", "-rf", scratch);
+    await Deno.mkdir(scratch);
+    const ssh = [...server.ssh(between.port), "localhost"].join(" ");
+    times.set(
+      name,
+      await seconds(
+        line.replaceAll("$ssh", ssh).replaceAll("$served", server.served).replaceAll(
+          "$scratch",
+          scratch,
+        ),
+      ),
+    );
+  }
+  await between.close();
+  return times;
+}
+
+function cell(value: number | undefined): string {
+  if (value === undefined) return "";
+  return value === Infinity ? `> ${limit}` : value >= 100 ? value.toFixed(0) : value.toFixed(2);
+}
+
+const server = await Server.start();
+try {
+  await makeRepo(`${server.served}/repo`);
+  await run("dd", "if=/dev/urandom", `of=${server.served}/big`, "bs=1M", `count=${BIG}`);
+  for (const roundTrip of roundTrips) {
+    const possible = await limits(server, roundTrip);
+    const ours = await measure(server, "relay", roundTrip);
+    const plain = await measure(server, "plain", roundTrip);
+    console.log(`\n| ${roundTrip} ms | plain sshfs | our mount | the wire |\n|---|---|---|---|`);
+    for (const name of ours.keys()) {
+      console.log(
+        `| ${name} | ${cell(plain.get(name))} | ${cell(ours.get(name))} | ${
+          cell(possible.get(name))
+        } |`,
+      );
+    }
+  }
+} finally {
+  await server.stop();
+}
