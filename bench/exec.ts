@@ -91,12 +91,14 @@ for (const rttMs of RTTS) {
   const bare = await bareChild(user.home);
   const env = user.env();
   // As it is installed: the launcher in bin/ is one more shell, and for checkouts only.
-  const main = new URL("../main.ts", import.meta.url).pathname;
-  const dockerdo = [Deno.execPath(), "run", "--quiet", "--no-prompt", "-P", main];
+  const program = (name: string): string[] => {
+    const path = new URL(`../${name}`, import.meta.url).pathname;
+    return [Deno.execPath(), "run", "--quiet", "--no-prompt", "-P", path];
+  };
   const candidates: Candidate[] = [
     { name: "bare Deno child", argv: [Deno.execPath(), "run", "--quiet", "--allow-run", bare] },
     { name: "raw ssh over the master", argv: ["ssh", "-F", config, "container", "true"] },
-    { name: "dodo true", argv: [...dockerdo, "exec", "true"], env },
+    { name: "dodo true", argv: [...program("dodo.ts"), "true"], env },
     { name: "docker exec, local engine", argv: ["docker", "exec", local, "true"] },
     {
       name: "docker -H ssh:// exec",
@@ -116,8 +118,8 @@ for (const rttMs of RTTS) {
         ],
       }]
       : [],
-    { name: "dockerdo --help", argv: [...dockerdo, "--help"], env },
-    { name: "dockerdo status --json", argv: [...dockerdo, "status", "--json"], env },
+    { name: "dockerdo --help", argv: [...program("main.ts"), "--help"], env },
+    { name: "dockerdo status --json", argv: [...program("main.ts"), "status", "--json"], env },
   ];
   const medians = await measure(candidates);
   say(`\n### ${rttMs} ms round trip, medians of ${rounds}\n\n| | ms |\n| --- | ---: |`);

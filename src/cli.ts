@@ -1,4 +1,4 @@
-import { describeFailure, exitCodeOf, Failure } from "./error.ts";
+import { endingAsText, Failure } from "./error.ts";
 import { type Context, surfaceSignals } from "./process.ts";
 
 /** A verb of the command line; its file is loaded when the verb is used. */
@@ -56,33 +56,29 @@ const VERBS: Readonly<Record<string, Verb>> = {
 
 /** Runs the command line `argv` and returns the exit code. Every error ends here as text on stderr. */
 export async function main(argv: readonly string[], context: Context): Promise<number> {
-  const [verb, ...words] = argv;
-  try {
-    if (verb === "exec") {
-      const { exec } = await import("./commands/exec.ts");
-      return await exec(context, words);
-    }
-    if (verb === "relay") {
-      const { relay } = await import("./commands/relay.ts");
-      return await relay(words);
-    }
-    if (verb === undefined || verb === "--help" || verb === "-h" || verb === "help") {
-      (verb === undefined ? context.stderr : context.stdout)(overview());
-      return verb === undefined ? 2 : 0;
-    }
-    if (verb === "--version") {
-      const { default: manifest } = await import("../deno.json", { with: { type: "json" } });
-      context.stdout(`dockerdo ${manifest.version}\n`);
-      return 0;
-    }
-    surfaceSignals();
-    return await runVerb(context, verb, words);
-  } catch (error) {
-    context.stderr(
-      describeFailure(error, { debug: Boolean(context.env["DOCKERDO_DEBUG"]) }) + "\n",
-    );
-    return exitCodeOf(error);
+  return await endingAsText(context, () => dispatch(context, argv));
+}
+
+async function dispatch(context: Context, [verb, ...words]: readonly string[]): Promise<number> {
+  if (verb === "exec") {
+    const { exec } = await import("./commands/exec.ts");
+    return await exec(context, words, { loadConnection: () => import("./connection.ts") });
   }
+  if (verb === "relay") {
+    const { relay } = await import("./commands/relay.ts");
+    return await relay(words);
+  }
+  if (verb === undefined || verb === "--help" || verb === "-h" || verb === "help") {
+    (verb === undefined ? context.stderr : context.stdout)(overview());
+    return verb === undefined ? 2 : 0;
+  }
+  if (verb === "--version") {
+    const { default: manifest } = await import("../deno.json", { with: { type: "json" } });
+    context.stdout(`dockerdo ${manifest.version}\n`);
+    return 0;
+  }
+  surfaceSignals();
+  return await runVerb(context, verb, words);
 }
 
 async function runVerb(

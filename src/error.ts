@@ -46,7 +46,22 @@ export function describeFailure(error: unknown, options: { readonly debug: boole
   return lines.join("\n");
 }
 
-/** The exit code that stands for an error thrown out of a command. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof Failure ? error.exitCode : 1;
+}
+
+/** Runs a program's action and returns its exit code; what it throws ends here, as text on stderr. */
+export async function endingAsText(
+  { env, stderr }: {
+    readonly env: Readonly<Record<string, string>>;
+    readonly stderr: (text: string) => void;
+  },
+  action: () => Promise<number>,
+): Promise<number> {
+  try {
+    return await action();
+  } catch (error) {
+    stderr(describeFailure(error, { debug: Boolean(env["DOCKERDO_DEBUG"]) }) + "\n");
+    return exitCodeOf(error);
+  }
 }

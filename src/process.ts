@@ -184,8 +184,6 @@ export async function run(
 // It waits for a line that never comes: the end of its stdin is the end of us. $1 the child's pid, then the guard.
 const GUARDIAN =
   'trap "" HUP INT QUIT TERM; read -r _ || { kill "$1"; shift; "$@"; } >/dev/null 2>&1';
-// Most commands have ended by then, and need none.
-const GUARD_AFTER_MS = 50;
 
 /**
  * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
@@ -216,15 +214,13 @@ export async function runForeground(
     stderr: "inherit",
     detached: detached && !setsid,
   });
-  let guardian: Deno.ChildProcess | undefined;
-  const guarding = setTimeout(() => {
-    guardian = spawn(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard], {
-      ...where,
-      stdin: "piped",
-      stdout: "null",
-      stderr: "null",
-    });
-  }, GUARD_AFTER_MS);
+  // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
+  const guardian = spawn(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard], {
+    ...where,
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  });
   const listeners = (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const).map((signal) => {
     const listener = (): void => onSignal(signal, child);
     Deno.addSignalListener(signal, listener);
@@ -234,8 +230,8 @@ export async function runForeground(
     return (await finish(child)).code;
   } finally {
     for (const remove of listeners) remove();
-    clearTimeout(guarding);
-    if (guardian !== undefined) endChild(guardian, "SIGKILL");
+    endChild(guardian, "SIGKILL");
+    children.delete(guardian);
   }
 }
 

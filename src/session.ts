@@ -116,9 +116,11 @@ export function relayDir(session: Session): string {
   return `${session.dir}/relay`;
 }
 
+const MOUNT_NAME = "container";
+
 /** The container's filesystem on the local host. */
 export function containerMount(session: Session): string {
-  return joinPath(session.workDir, "container");
+  return joinPath(session.workDir, MOUNT_NAME);
 }
 
 /** The remote build directory on the local host; undefined where the remote host is the local one. */
@@ -300,6 +302,9 @@ export function listSessions(context: Context): Session[] {
  */
 export function findSession(context: Context): Session {
   const activeDir = context.env["DOCKERDO_SESSION_DIR"] || undefined;
+  // Every mount is called so: elsewhere the other sessions need not be read, however many there are.
+  const onMount = `${context.cwd}/`.includes(`/${MOUNT_NAME}/`);
+  if (activeDir !== undefined && !onMount) return loadSession(activeDir);
   const deepestFirst = listSessions(context).sort((a, b) => b.workDir.length - a.workDir.length);
   const mounted = deepestFirst.find((session) => isWithin(context.cwd, containerMount(session)));
   if (mounted !== undefined) return mounted;

@@ -4,6 +4,7 @@ import { recordExecution } from "../history.ts";
 import { isWithin } from "../paths.ts";
 import { capture, type Context, runForeground } from "../process.ts";
 import { quoteAll } from "../quote.ts";
+import { dropCaches } from "../relay/drop.ts";
 import { containerMount, findSession, relayDir, type Session } from "../session.ts";
 import { isMasterAlive, onRemoteHost, socketPath, sshTo } from "../ssh.ts";
 
@@ -47,18 +48,38 @@ interface Request {
   readonly command: readonly string[];
 }
 
+/** What brings a dead link up again; far more code than a command over a living one takes, so it comes late. */
+export interface Needs {
+  readonly loadConnection: () => Promise<{
+    readonly reconnect: (
+      context: Context,
+      session: Session,
+      options: { readonly interactive: boolean },
+    ) => Promise<Session>;
+  }>;
+}
+
 /**
  * Runs a command in the session's container and returns its exit code, 128+n after signal n. A failure of
  * our own has exit code 125.
  */
-export async function exec(cli: Context, words: readonly string[]): Promise<number> {
+export async function exec(
+  cli: Context,
+  words: readonly string[],
+  { loadConnection }: Needs,
+): Promise<number> {
   if (words[0] === "--help" || words[0] === "-h") {
     cli.stdout(USAGE);
     return 0;
   }
   try {
     const request = parseWords(cli, words);
-    const context = { ...cli, verbose: request.verbose, dryRun: request.dryRun };
+    const context = {
+      ...cli,
+      verbose: request.verbose,
+      dryRun: request.dryRun,
+      loadConnection,
+    };
     return await execute(context, findSession(context), request);
   } catch (error) {
     if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
@@ -152,7 +173,11 @@ function variable(context: Context, word: string): Record<string, string> {
   return value === undefined ? {} : { [name]: value };
 }
 
-async function execute(context: Context, found: Session, request: Request): Promise<number> {
+async function execute(
+  context: Context & Needs,
+  found: Session,
+  request: Request,
+): Promise<number> {
   const session = await connected(context, found);
   const terminal = request.terminal ?? hasTerminal();
   if (request.command.length === 0 && !terminal) {
@@ -160,8 +185,6 @@ async function execute(context: Context, found: Session, request: Request): Prom
   }
   const cwd = containerDirectory(context, session, request.workdir);
   const command = request.map ? mapPaths(context, session, request.command) : request.command;
-  // Loaded while the command runs, and only where there is a relay to tell.
-  const drop = session.mount === "relay" ? import("../relay/drop.ts") : undefined;
   const began = new Date();
   const exitCode = await runInContainer(context, session, {
     what: { cwd, command, env: request.env },
@@ -171,7 +194,7 @@ async function execute(context: Context, found: Session, request: Request): Prom
   if (context.dryRun) return exitCode;
   const durationMs = Date.now() - began.getTime();
   try {
-    (await drop)?.dropCaches(relayDir(session));
+    if (session.mount === "relay") dropCaches(relayDir(session));
   } catch {
     // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
   }
@@ -185,7 +208,7 @@ function hasTerminal(): boolean {
 
 // The control socket is the sign of a link that is up; without it, and only then, the code that makes one
 // is loaded. A socket that nobody listens on is replaced by ssh itself.
-async function connected(context: Context, session: Session): Promise<Session> {
+async function connected(context: Context & Needs, session: Session): Promise<Session> {
   if (session.containerId === null) {
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
   }
@@ -202,8 +225,8 @@ function hasSocket(session: Session): boolean {
   }
 }
 
-async function bringBack(context: Context, session: Session): Promise<Session> {
-  const { reconnect } = await import("../connection.ts");
+async function bringBack(context: Context & Needs, session: Session): Promise<Session> {
+  const { reconnect } = await context.loadConnection();
   const interactive = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
   // In a pipe the command's stderr is the command's alone.
   const quiet = interactive ? context : { ...context, stderr: () => {} };
@@ -252,7 +275,7 @@ function mapPaths(context: Context, session: Session, words: readonly string[]):
 }
 
 async function runInContainer(
-  context: Context,
+  context: Context & Needs,
   session: Session,
   { what, user, terminal }: {
     readonly what: ContainerCommand;
@@ -308,7 +331,7 @@ function asUser(
 }
 
 // Only a look at the container can tell a lost link from a container that has ended.
-async function connectionLost(context: Context, session: Session): Promise<Failure> {
+async function connectionLost(context: Context & Needs, session: Session): Promise<Failure> {
   try {
     await bringBack(context, session);
   } catch (error) {

@@ -23,7 +23,7 @@ async function signalDodo(signal: string, words: string): Promise<void> {
     "pkill",
     `-${signal}`,
     "-f",
-    `(main[.]ts|/dockerdo) exec ${words}`,
+    `(/dodo[.]ts|/dockerdo exec) ${words}`,
   ]);
   assert.equal(code, 0, `no dodo runs ${words}`);
 }

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { describeFailure, exitCodeOf, Failure, usageFailure } from "../../src/error.ts";
+import {
+  describeFailure,
+  endingAsText,
+  exitCodeOf,
+  Failure,
+  usageFailure,
+} from "../../src/error.ts";
 
 Deno.test("describeFailure() is a sentence, and the hint on lines of its own", () => {
   const failure = new Failure("it is broken", { hint: "Mend it.\nGo on." });
@@ -19,4 +25,12 @@ Deno.test("describeFailure() of what is no Error shows its text", () => {
 Deno.test("exitCodeOf() is the failure's own, 2 for usage, 1 for anything else", () => {
   const errors = [new Failure("a"), new Failure("b", { exitCode: 125 }), usageFailure("c"), "d"];
   assert.deepEqual(errors.map(exitCodeOf), [1, 125, 2, 1]);
+});
+
+Deno.test("endingAsText() passes the exit code on, and turns what is thrown into text and a code", async () => {
+  const lines: string[] = [];
+  const context = { env: {}, stderr: (text: string) => void lines.push(text) };
+  assert.equal(await endingAsText(context, () => Promise.resolve(7)), 7);
+  assert.equal(await endingAsText(context, () => Promise.reject(usageFailure("it is odd"))), 2);
+  assert.deepEqual(lines, ["dockerdo: it is odd\n"]);
 });

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+
+Deno.test("dodo.ts loads these modules and no other: each one costs every command of the user time", async () => {
+  const root = new URL("../../", import.meta.url);
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", new URL("dodo.ts", root).href],
+  }).output();
+  const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as {
+    modules: { specifier: string }[];
+  };
+  assert.deepEqual(modules.map(({ specifier }) => specifier.slice(root.href.length)).sort(), [
+    "dodo.ts",
+    "src/commands/exec.ts",
+    "src/container_shell.ts",
+    "src/context.ts",
+    "src/error.ts",
+    "src/history.ts",
+    "src/paths.ts",
+    "src/process.ts",
+    "src/quote.ts",
+    "src/relay/drop.ts",
+    "src/session.ts",
+    "src/ssh.ts",
+  ]);
+});
