@@ -16,6 +16,24 @@ export function quoteAll(words: readonly string[]): string {
 }
 
 /**
+ * A list of words as a line for a login shell of any kind. csh reads no newline inside quotes: where there is
+ * one, sh makes the line out of octal escapes, which every shell leaves alone.
+ */
+export function quoteForLogin(words: readonly string[]): string {
+  const line = quoteAll(words);
+  if (!line.includes("\n")) return line;
+  const escaped = line.replace(
+    /[^A-Za-z0-9 _/.:@,=+-]+/g,
+    (run) =>
+      Array.from(
+        new TextEncoder().encode(run),
+        (byte) => `\\${byte.toString(8).padStart(3, "0")}`,
+      ).join(""),
+  );
+  return `/bin/sh -c 'eval "$(printf "${escaped}")"'`;
+}
+
+/**
  * Splits a line into words as a shell would, quotes and backslashes honoured, nothing expanded.
  * Returns undefined where a quote is not closed.
  */

@@ -1,6 +1,6 @@
 import { Failure } from "./error.ts";
 import { capture, type CaptureOptions, type Context, type Finished } from "./process.ts";
-import { quoteAll } from "./quote.ts";
+import { quoteAll, quoteForLogin } from "./quote.ts";
 import type { Session } from "./session.ts";
 
 /** The end of a control master: the session's remote host, or its container. */
@@ -120,7 +120,9 @@ function route(session: Session, { containerId, port }: ContainerEndpoint): stri
     ];
   }
   const sshd = ["docker", "exec", "-i", "-u", "0", containerId, SSHD, "-i"];
-  const proxy = remote === undefined ? sshd : sshTo(session, "remote", { line: quoteAll(sshd) });
+  const proxy = remote === undefined
+    ? sshd
+    : sshTo(session, "remote", { line: quoteForLogin(sshd) });
   return ["HostName container", `ProxyCommand ${quoteAll(proxy).replaceAll("%", "%%")}`];
 }
 
@@ -161,7 +163,7 @@ export function onRemoteHost(
 ): string[] {
   return session.remoteHost === null
     ? [...words]
-    : sshTo(session, "remote", { line: quoteAll(words), terminal });
+    : sshTo(session, "remote", { line: quoteForLogin(words), terminal });
 }
 
 /**
@@ -174,7 +176,7 @@ export async function captureOnRemoteHost(
   { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
 ): Promise<Finished> {
   if (session.remoteHost === null) return await capture(context, words, options);
-  const argv = sshTo(session, "remote", { line: `printf '\\036'; ${quoteAll(words)}` });
+  const argv = sshTo(session, "remote", { line: `printf '\\036'; ${quoteForLogin(words)}` });
   const finished = await capture(context, argv, options);
   if (finished.code === 255 && !finished.stdout.includes(MARK)) {
     throw connectionFailure(session.remoteHost.name, finished.stderr);

@@ -3,7 +3,7 @@ import { Failure, usageFailure } from "../error.ts";
 import { recordExecution } from "../history.ts";
 import { isWithin } from "../paths.ts";
 import { capture, type Context, runForeground } from "../process.ts";
-import { quoteAll } from "../quote.ts";
+import { quoteForLogin } from "../quote.ts";
 import { dropCaches } from "../relay/drop.ts";
 import { containerMount, findSession, relayDir, type Session } from "../session.ts";
 import { isMasterAlive, onRemoteHost, socketPath, sshTo } from "../ssh.ts";
@@ -289,7 +289,7 @@ async function runInContainer(
     ? sshTo(session, "container", { line, terminal, overMaster: !oversized })
     : asUser(session, { words, env, user, terminal });
   const signalling = (signal: string): string[] =>
-    sshTo(session, "container", { line: quoteAll(signalWords(token, signal)) });
+    sshTo(session, "container", { line: quoteForLogin(signalWords(token, signal)) });
   let interruption: Deno.Signal | undefined;
   const code = await runForeground(context, argv, {
     env: user === undefined ? env : {},

@@ -138,15 +138,24 @@ for (const name of ["dev", "app"]) {
   });
 }
 
-Deno.test("a host whose login shell is fish and prints noise is as good as any", async () => {
-  await using user = await newUser();
-  const noise = await london(["ssh", "reykjavik-noisy", "true"]);
-  assert.notEqual(noise.stdout, "");
-  await user.runs(`noisy --remote reykjavik-noisy --image ${BASE_IMAGE}`);
-  const out = await user.types("dodo printf '%s\\n' 'a\\b' \"it's\" '$x!'");
-  assert.deepEqual(out, { code: 0, stdout: "a\\b\nit's\n$x!\n", stderr: "" });
-  assert.equal(JSON.parse(await user.does("dockerdo status --json")).container.state, "running");
-});
+for (const [host, kind] of [["noisy", "a noisy fish"], ["csh", "a csh"]] as const) {
+  Deno.test(`a host whose login shell is ${kind} is as good as any`, async () => {
+    await using user = await newUser();
+    await user.runs(`${host} --remote reykjavik-${host} --image ${BASE_IMAGE}`);
+    const words = `printf '%s\\n' 'a\\b' "it's" '$x!' 'two
+lines' ''`;
+    const out = { code: 0, stdout: "a\\b\nit's\n$x!\ntwo\nlines\n\n", stderr: "" };
+    assert.deepEqual(await user.types(`dodo ${words}`), out);
+    // -u goes through the host's login shell, and its noise comes along, as with ssh.
+    const other = await user.types(`dodo -u daemon ${words} | grep -v '^grace: '`);
+    assert.deepEqual(other, out);
+    assert.equal(
+      JSON.parse(await user.does("dockerdo status --json")).container.state,
+      "running",
+    );
+    await user.does("dockerdo stop && dockerdo start && dockerdo rm --force --delete");
+  });
+}
 
 Deno.test("build sends the work dir to a Dockerfile that copies, without mounts, keys and ignored files", async () => {
   await using user = await newUser();

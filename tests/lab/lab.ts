@@ -80,7 +80,7 @@ export interface HostOptions {
   port: number;
   /** 127.0.0.1 by default, where a link listens. */
   hostName?: string;
-  /** root by default; `ada` may forward ports, `grace`'s shell is noisy. */
+  /** root by default; `ada` may forward ports, `grace`'s shell is noisy, `carl`'s a csh. */
   user?: string;
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { quote, quoteAll, splitWords } from "../../src/quote.ts";
+import { quote, quoteAll, quoteForLogin, splitWords } from "../../src/quote.ts";
 import { isInstalled, system } from "./fixture.ts";
 
 const HOSTILE = [
@@ -113,5 +113,17 @@ for (
 ) {
   Deno.test(`splitWords() of ${JSON.stringify(line)}`, () => {
     assert.deepEqual(splitWords(line), words);
+  });
+}
+
+for (const shell of ["sh", "bash", "zsh", "fish", "tcsh"]) {
+  const ignore = !isInstalled(shell);
+  const name = `quoteForLogin() survives ${shell}${ignore ? ` (skipped: no ${shell} here)` : ""}`;
+  Deno.test({ name, ignore }, async () => {
+    const line = quoteForLogin(["printf", "%s\\0", ...HOSTILE]);
+    const env = { HOME: "/nonexistent", LC_ALL: "C" };
+    const { stdout, stderr } = await system([shell, "-c", line], { env });
+    const words = stdout.split("\0").slice(0, -1);
+    assert.deepEqual({ words, stderr }, { words: HOSTILE, stderr: "" });
   });
 }
