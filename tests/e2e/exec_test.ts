@@ -355,6 +355,24 @@ Deno.test("a link that is cut in the middle ends dodo with 125 and a sentence", 
   assert.equal(await user.does("dodo echo again"), "again\n");
 });
 
+Deno.test("a link that sleeps ends dodo with a sentence, and the next one after it wakes is as ever", async () => {
+  await using link = await startLink({ to: "10.77.0.2:22", rttMs: 0 });
+  await using _far = await addHost("reykjavik-asleep", { port: link.port });
+  await using user = await newUser();
+  await user.runs(`asleep --remote reykjavik-asleep --image ${BASE_IMAGE}`);
+  link.freeze();
+  // ServerAliveInterval by ServerAliveCountMax, then ConnectTimeout.
+  const { code, stdout, stderr } = await user.types("timeout 90 dodo true </dev/null");
+  assert.deepEqual({ code, stdout }, { code: 125, stdout: "" });
+  assert.match(stderr, /^dockerdo: cannot connect to reykjavik-asleep: .*\n  Check that /m);
+  link.thaw();
+  assert.deepEqual(await user.types("dodo echo awake </dev/null"), {
+    code: 0,
+    stdout: "awake\n",
+    stderr: "",
+  });
+});
+
 Deno.test("-u runs the command as another user, by name or number, with docker's environment", async () => {
   await using user = await newUser();
   await user.runs(`other-user --remote reykjavik --image ${ENTRYPOINT_IMAGE}`);
