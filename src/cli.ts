@@ -46,6 +46,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     passesOptions: true,
   },
   rm: { brief: "Remove the container, and the session", load: () => import("./commands/rm.ts") },
+  config: {
+    brief: "Show each setting and where it comes from",
+    load: () => import("./commands/config.ts"),
+  },
   reconnect: {
     brief: "Bring control masters and mounts back",
     load: () => import("./commands/reconnect.ts"),

@@ -1,5 +1,7 @@
 import type { CommandContext } from "@stricli/core";
+import { Failure, usageFailure } from "./error.ts";
 import type { Context } from "./process.ts";
+import { findSession, NO_SESSION, type Session } from "./session.ts";
 
 /** What a command's action gets as `this`: our context, and the streams in the form that the parser wants. */
 export interface CliContext extends Context, CommandContext {}
@@ -28,6 +30,53 @@ export const commonFlags = {
 
 /** The short forms of {@link commonFlags}. */
 export const commonAliases = { v: "verbose", n: "dryRun" } as const;
+
+/** The options of a command that is about one session. */
+export interface SessionFlags extends CommonFlags {
+  readonly session?: string;
+}
+
+/** The declaration of {@link SessionFlags}. */
+export const sessionFlags = {
+  ...commonFlags,
+  session: textFlag(
+    "The session that is meant, instead of the active one or this directory's",
+    "name",
+  ),
+} as const;
+
+/** A session's name as the one word of a command that has no other: `dockerdo rm NAME`. */
+export const sessionName = {
+  kind: "tuple",
+  parameters: [{
+    brief: "The session that is meant, as with --session",
+    placeholder: "session",
+    parse: (name: string): string => name,
+    optional: true,
+  }],
+} as const;
+
+/** The session that a command's option or word means; else the active one, or the one of this directory. */
+export function sessionOf(context: Context, flags: SessionFlags, name?: string): Session {
+  if (name !== undefined && flags.session !== undefined && name !== flags.session) {
+    throw usageFailure(`two sessions are named: ${flags.session} and ${name}`);
+  }
+  return findSession(context, name ?? flags.session);
+}
+
+/** {@link sessionOf} for a command that works without one too; a session that is damaged is a failure still. */
+export function sessionIfAny(
+  context: Context,
+  flags: SessionFlags,
+  name?: string,
+): Session | undefined {
+  try {
+    return sessionOf(context, flags, name);
+  } catch (error) {
+    if (error instanceof Failure && error.message === NO_SESSION) return undefined;
+    throw error;
+  }
+}
 
 /** The context of a command with these options. */
 export function contextOf(cli: CliContext, flags: CommonFlags): Context {

@@ -50,6 +50,38 @@ export async function reachRemoteHost(
   return placed;
 }
 
+/**
+ * The frame of a lifecycle command: `action` gets the session as it is stored now, its remote host reached and
+ * (`buildDir`) the build dir there mounted, while other such commands of the session are kept out. `before`
+ * comes first, also where the host does not answer. That is a failure, unless `unreachable` takes it and
+ * returns: then the action goes on without the host, and is told so.
+ */
+export async function withHost<T>(
+  context: Context,
+  found: Session,
+  { interactive = true, buildDir = false, before, unreachable, action }: {
+    readonly interactive?: boolean;
+    readonly buildDir?: boolean;
+    readonly before?: (session: Session) => Promise<void>;
+    readonly unreachable?: (failure: Failure) => void;
+    readonly action: (session: Session, reached: boolean) => Promise<T>;
+  },
+): Promise<T> {
+  using _lock = await lockLifecycle(context, found);
+  const session = loadSession(found.dir);
+  await before?.(session);
+  let reached: Session | undefined;
+  try {
+    reached = await (buildDir ? connectRemoteHost : reachRemoteHost)(context, session, {
+      interactive,
+    });
+  } catch (error) {
+    if (!(error instanceof Failure) || unreachable === undefined) throw error;
+    unreachable(error);
+  }
+  return await action(reached ?? session, reached !== undefined);
+}
+
 /** {@link reachRemoteHost}, and the build dir there mounted. */
 export async function connectRemoteHost(
   context: Context,
@@ -134,8 +166,14 @@ export async function reconnect(
   found: Session,
   { interactive }: { readonly interactive: boolean },
 ): Promise<Session> {
-  using _lock = await lockLifecycle(context, found);
-  const session = await connectRemoteHost(context, loadSession(found.dir), { interactive });
+  return await withHost(context, found, {
+    interactive,
+    buildDir: true,
+    action: (session) => bringContainerBack(context, session),
+  });
+}
+
+async function bringContainerBack(context: Context, session: Session): Promise<Session> {
   const up = await isMasterAlive(context, session, "container") &&
     await isMounted(context, session, "container");
   if (up || session.containerId === null) return session;

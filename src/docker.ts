@@ -41,6 +41,33 @@ export function dockerArgv(engine: Engine, words: readonly string[]): string[] {
   return engine === "local" ? argv : onRemoteHost(engine, argv);
 }
 
+// $1 the filter. A container that goes between the two is no failure of the others.
+const INSPECT_LABELLED =
+  'ids=$(docker ps -aq --no-trunc --filter "$1") || exit; [ -z "$ids" ] || docker container inspect $ids';
+
+/**
+ * Every session's containers on the engine of `session`, running or not, in one question that brings up no
+ * control master and takes `limitMs` at most. On a shared host the sessions of others are among them.
+ */
+export async function allSessionContainers(
+  context: Context,
+  session: Session,
+  limitMs: number,
+): Promise<Container[]> {
+  const words = ["sh", "-c", INSPECT_LABELLED, "sh", `label=${SESSION_LABEL}`];
+  const options = { words, question: true, limitMs, detached: true, probe: true };
+  const finished = await captureOnRemoteHost(context, session, options);
+  if (finished.code === 124) {
+    const where = session.remoteHost?.name ?? "docker";
+    throw new Failure(`${where} has not answered within ${Math.round(limitMs / 1000)} s`);
+  }
+  if (finished.code !== 0 && !/no such container/i.test(finished.stderr)) {
+    const engine = session.remoteHost === null ? "local" : session;
+    throw dockerFailure(engine, "Asking docker for the containers", finished);
+  }
+  return finished.stdout.trim() === "" ? [] : parseContainers(finished.stdout);
+}
+
 /** Runs docker on an engine and returns its exit code and output, whatever the code. */
 export function captureDocker(
   context: Context,

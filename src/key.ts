@@ -1,5 +1,5 @@
 import { Failure } from "./error.ts";
-import { expandHome, homeDirectory } from "./paths.ts";
+import { homeDirectory } from "./paths.ts";
 import { capture, type Context } from "./process.ts";
 
 /** The user's public key, and the file by which ssh finds the private one. */
@@ -29,10 +29,9 @@ export async function findPublicKey(
   configured: string | null,
 ): Promise<PublicKey> {
   if (configured !== null) {
-    const path = expandHome(context, configured);
-    const key = await readKey(path);
+    const key = await readKey(configured);
     if (key !== undefined) return key;
-    context.stderr(`dockerdo: ssh_key_path ${path} is not there; looking for another key\n`);
+    context.stderr(`dockerdo: ssh_key_path ${configured} is not there; looking for another key\n`);
   }
   const fromAgent = await firstAgentKey(context);
   if (fromAgent !== undefined) return { line: fromAgent, file: null };

@@ -63,6 +63,7 @@ const KERNEL_TIMEOUT = 100;
 const RELAY_V8_FLAGS = ["--max-semi-space-size=1", "--optimize-for-size"];
 const ANSWER_LIMIT_MS = 15_000;
 const END_LIMIT_MS = 3000;
+const LOOK_LIMIT_MS = 2000;
 const ASK_AGAIN_MS = 20;
 
 /** Where a destination's filesystem is mounted; undefined where it needs no mount. */
@@ -80,11 +81,31 @@ export async function isMounted(
   session: Session,
   destination: Destination,
 ): Promise<boolean> {
+  return isInTable(await mountTable(context), session, destination);
+}
+
+/** {@link isMounted} by a table that is at hand. */
+export function isInTable(
+  table: readonly MountEntry[],
+  session: Session,
+  destination: Destination,
+): boolean {
   const point = mountPoint(session, destination);
   const source = sourceName(session, destination);
-  return (await mountTable(context)).some((entry) =>
-    entry.point === point && entry.source === source
-  );
+  return table.some((entry) => entry.point === point && entry.source === source);
+}
+
+/**
+ * Whether what is mounted at a point answers. Asked by a child that can be left behind: whoever looks into a
+ * mount that does not answer may not be ended any more.
+ */
+export async function isAnswering(context: Context, point: string): Promise<boolean> {
+  const asked = capture({ ...context, cwd: "/" }, ["ls", "-d", `${point}/.`], {
+    question: true,
+    limitMs: LOOK_LIMIT_MS,
+    detached: true,
+  });
+  return (await Promise.race([asked, pause(LOOK_LIMIT_MS + 500)]))?.code === 0;
 }
 
 /** Fails unless something can be mounted at `point`: a directory that is empty, or that is not there yet. */
@@ -197,12 +218,10 @@ async function removeRelayWrapper(session: Session): Promise<void> {
   await Deno.remove(relayWrapper(session)).catch(() => {});
 }
 
-// Asked by children: whoever looks into a mount that does not answer can't be ended any more.
 async function waitForAnswer(context: Context, session: Session, point: string): Promise<void> {
   const limit = Date.now() + ANSWER_LIMIT_MS;
   while (Date.now() < limit) {
-    const asked = capture(context, ["ls", "-d", `${point}/.`], { limitMs: 2000, detached: true });
-    if ((await Promise.race([asked, pause(2500)]))?.code === 0) return;
+    if (await isAnswering(context, point)) return;
     await pause(ASK_AGAIN_MS);
   }
   await unmount(context, session, { destination: "container", force: true });

@@ -31,6 +31,25 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
+/** How long ago something was, for people: `5 s`, `3 min`, `7 h`, `12 d`. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
+/** Rows of words as a table without lines, its columns as wide as their longest word. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((word, at) => widths[at] = Math.max(widths[at] ?? 0, word.length));
+  }
+  return rows.map((row) =>
+    `${row.map((word, at) => word.padEnd(widths[at] ?? 0)).join("  ").trimEnd()}\n`
+  ).join("");
+}
+
 /** Where a transfer stands. */
 export interface Passed {
   /** Bytes that went by, of the total. */

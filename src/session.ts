@@ -164,6 +164,12 @@ export function parseRemoteHost(text: string): RemoteHost {
   return { name, user, port };
 }
 
+/** A remote host as a user writes it: what {@link parseRemoteHost} reads. */
+export function remoteHostText({ name, user, port }: RemoteHost): string {
+  const plain = name.includes(":") ? `[${name}]` : name;
+  return `${user === null ? "" : `${user}@`}${plain}${port === null ? "" : `:${port}`}`;
+}
+
 /** The directory of a named session, or of all of them. */
 export function namedSessionDir(context: Context, name: string): string {
   return `${userDirectory(context, "DATA")}/${name}`;
@@ -277,18 +283,61 @@ export async function forgetSession(context: Context, session: Session): Promise
   await Deno.remove(`${indexDir(context)}/${session.id}`).catch(() => {});
 }
 
-/** Every session of this user that can be read, named and unnamed. */
-export function listSessions(context: Context): Session[] {
-  const sessions: Session[] = [];
-  let ids: Deno.DirEntry[];
+/** What is known of a session: itself, or why it cannot be read. */
+export interface KnownSession {
+  readonly dir: string;
+  readonly session: Session | undefined;
+  /** Why there is no session: the directory is gone, or its file is damaged. */
+  readonly problem: Failure | undefined;
+}
+
+/** Every session of this user, named and unnamed, also those that are damaged or gone; by their directory. */
+export function knownSessions(context: Context): KnownSession[] {
+  const indexed = namesIn(indexDir(context)).flatMap((id) => {
+    try {
+      return [Deno.readTextFileSync(`${indexDir(context)}/${id}`)];
+    } catch {
+      return [];
+    }
+  });
+  // A named session is one also where the index was lost.
+  const data = userDirectory(context, "DATA");
+  const named = namesIn(data).map((name) => `${data}/${name}`).filter((dir) =>
+    namesIn(dir).includes("session.json")
+  );
+  return [...new Set([...indexed, ...named])].sort().map((dir) => {
+    try {
+      return { dir, session: loadSession(dir), problem: undefined };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { dir, session: undefined, problem: error };
+    }
+  });
+}
+
+function namesIn(dir: string): string[] {
   try {
-    ids = [...Deno.readDirSync(indexDir(context))];
+    return Array.from(Deno.readDirSync(dir), ({ name }) => name);
   } catch {
     return [];
   }
-  for (const { name } of ids) {
+}
+
+/** Takes every entry of a directory out of the index, where no session is any more. */
+export async function forgetDirectory(context: Context, dir: string): Promise<void> {
+  for (const id of namesIn(indexDir(context))) {
+    const entry = `${indexDir(context)}/${id}`;
+    const found = await Deno.readTextFile(entry).catch(() => undefined);
+    if (found === dir) await Deno.remove(entry).catch(() => {});
+  }
+}
+
+/** Every session of this user that the index knows and that can be read, named and unnamed. */
+export function listSessions(context: Context): Session[] {
+  const sessions: Session[] = [];
+  for (const id of namesIn(indexDir(context))) {
     try {
-      sessions.push(loadSession(Deno.readTextFileSync(`${indexDir(context)}/${name}`)));
+      sessions.push(loadSession(Deno.readTextFileSync(`${indexDir(context)}/${id}`)));
     } catch {
       // A session that is gone or damaged must not keep the others from being found.
     }
@@ -296,11 +345,16 @@ export function listSessions(context: Context): Session[] {
   return sessions;
 }
 
+/** The sentence of {@link findSession} where there is nothing to find. */
+export const NO_SESSION = "no session is active, and none has its work dir here";
+
 /**
- * The session that a command means: the one whose container mount holds the cwd, else the activated one
- * (`DOCKERDO_SESSION_DIR`), else the one whose work dir holds the cwd (the deepest).
+ * The session that a command means: the one of this name, if one is given; else the one whose container
+ * mount holds the cwd, else the activated one (`DOCKERDO_SESSION_DIR`), else the one whose work dir holds
+ * the cwd (the deepest).
  */
-export function findSession(context: Context): Session {
+export function findSession(context: Context, name?: string): Session {
+  if (name !== undefined) return sessionNamed(context, name);
   const activeDir = context.env["DOCKERDO_SESSION_DIR"] || undefined;
   // Every mount is called so: elsewhere the other sessions need not be read, however many there are.
   const onMount = `${context.cwd}/`.includes(`/${MOUNT_NAME}/`);
@@ -311,8 +365,16 @@ export function findSession(context: Context): Session {
   if (activeDir !== undefined) return loadSession(activeDir);
   const holding = deepestFirst.find((session) => isWithin(context.cwd, session.workDir));
   if (holding !== undefined) return holding;
-  throw new Failure("no session is active, and none has its work dir here", {
+  throw new Failure(NO_SESSION, {
     hint:
       "Make one with: source $(dockerdo init)\nor activate one with: source ~/.local/share/dockerdo/NAME/activate",
   });
+}
+
+function sessionNamed(context: Context, name: string): Session {
+  const dir = namedSessionDir(context, checkSessionName(name));
+  if (namesIn(dir).includes("session.json")) return loadSession(dir);
+  const found = listSessions(context).find((session) => session.name === name);
+  if (found !== undefined) return found;
+  throw new Failure(`there is no session ${name}`, { hint: "dockerdo list shows them all." });
 }

@@ -18,6 +18,8 @@ export const SSHD = "/etc/dockerdo/sshd";
 // ssh binds PATH.XXXXXXXXXXXXXXXX first, and a socket's path has 104 bytes on macOS and 108 on Linux.
 const LONGEST_SOCKET_PATH = Deno.build.os === "darwin" ? 86 : 90;
 
+const ANSWER_LIMIT_MS = 5000;
+
 // Separates what a chatty login shell prints from what the command prints.
 const MARK = "\x1e";
 
@@ -135,10 +137,12 @@ function configValue(path: string): string {
 export function sshTo(
   session: Session,
   destination: Destination,
-  { line, terminal = false, overMaster = true }: {
+  { line, terminal = false, overMaster = true, options = [] }: {
     readonly line: string;
     readonly terminal?: boolean;
     readonly overMaster?: boolean;
+    /** Further options of ssh. */
+    readonly options?: readonly string[];
   },
 ): string[] {
   return [
@@ -148,6 +152,7 @@ export function sshTo(
     "-o",
     "ClearAllForwardings=yes",
     ...overMaster ? [] : ["-o", "ControlPath=none"],
+    ...options,
     ...terminal ? ["-tt", "-e", "none"] : ["-T"],
     "--",
     sshHost(session, destination),
@@ -166,22 +171,52 @@ export function onRemoteHost(
     : sshTo(session, "remote", { line: quoteForLogin(words), terminal });
 }
 
+/** What an ssh is told that only looks: it asks nobody, and it waits this long for the host. */
+export function probeOptions(limitMs: number): string[] {
+  const timeout = `ConnectTimeout=${Math.ceil(limitMs / 1000)}`;
+  return ["-o", "BatchMode=yes", "-o", timeout, "-o", "ConnectionAttempts=1"];
+}
+
 /**
  * Runs `words` where the session's engine is and returns what they wrote, without what a login shell's
- * start-up files wrote before. A broken connection is a failure.
+ * start-up files wrote before. A broken connection is a failure. With `probe` there need be no control
+ * master, none is made, and nothing is asked; `limitMs` is then the time for it all.
  */
 export async function captureOnRemoteHost(
   context: Context,
   session: Session,
-  { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
+  { words, probe = false, ...options }: CaptureOptions & {
+    readonly words: readonly string[];
+    readonly probe?: boolean;
+  },
 ): Promise<Finished> {
   if (session.remoteHost === null) return await capture(context, words, options);
-  const argv = sshTo(session, "remote", { line: `printf '\\036'; ${quoteForLogin(words)}` });
+  const argv = sshTo(session, "remote", {
+    line: markedLine(words),
+    ...probe
+      ? {
+        overMaster: await isMasterAlive(context, session, "remote"),
+        options: probeOptions(options.limitMs ?? ANSWER_LIMIT_MS),
+      }
+      : {},
+  });
   const finished = await capture(context, argv, options);
-  if (finished.code === 255 && !finished.stdout.includes(MARK)) {
+  const output = afterMark(finished.stdout);
+  if (finished.code === 255 && output === undefined) {
     throw connectionFailure(session.remoteHost.name, finished.stderr);
   }
-  return { ...finished, stdout: finished.stdout.slice(finished.stdout.indexOf(MARK) + 1) };
+  return { ...finished, stdout: output ?? finished.stdout };
+}
+
+/** A line of shell that writes a mark, then runs `words`: see {@link afterMark}. */
+export function markedLine(words: readonly string[]): string {
+  return `printf '\\036'; ${quoteForLogin(words)}`;
+}
+
+/** What came behind the mark of {@link markedLine}; undefined where the line was never run. */
+export function afterMark(output: string): string | undefined {
+  const at = output.indexOf(MARK);
+  return at < 0 ? undefined : output.slice(at + 1);
 }
 
 /** Makes the directory of the control sockets: short, and nobody else's. Returns its path. */

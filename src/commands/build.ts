@@ -3,10 +3,11 @@ import { buildImage } from "../build.ts";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
   passedArguments,
+  type SessionFlags,
+  sessionFlags,
+  sessionOf,
   switchFlag,
   textFlag,
 } from "../command.ts";
@@ -18,9 +19,9 @@ import { parseReference } from "../image.ts";
 import { findPublicKey } from "../key.ts";
 import { formatDuration, progress } from "../output.ts";
 import { overlayPath, readOverlay, writeOverlay } from "../overlay.ts";
-import { findSession, updateSession } from "../session.ts";
+import { updateSession } from "../session.ts";
 
-interface BuildFlags extends CommonFlags {
+interface BuildFlags extends SessionFlags {
   readonly remote: boolean;
   readonly overlayTag?: string;
 }
@@ -29,7 +30,7 @@ export const command = buildCommand<BuildFlags, string[], CliContext>({
   func: build,
   parameters: {
     flags: {
-      ...commonFlags,
+      ...sessionFlags,
       remote: switchFlag("Build on the remote host, with its build dir as the context"),
       overlayTag: textFlag("Tag of the image, from now on", "tag"),
     },
@@ -47,7 +48,7 @@ export const command = buildCommand<BuildFlags, string[], CliContext>({
 async function build(this: CliContext, flags: BuildFlags, ...words: string[]): Promise<void> {
   const context = contextOf(this, flags);
   const config = await loadConfig(context);
-  const found = findSession(context);
+  const found = sessionOf(context, flags);
   const imageTag = flags.overlayTag ?? found.imageTag;
   parseReference(imageTag);
   const remote = flags.remote && found.remoteHost !== null;

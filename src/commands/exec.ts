@@ -20,6 +20,7 @@ Everything from COMMAND on is the command's: its options need no --. Without COM
   -i, -t            Give the command a terminal; by default it has one if stdin, stdout and stderr are one
   -T                Give it none
       --no-map      Leave arguments that are local paths below the mount as they are
+      --session S   Mean the session of this name, wherever we are
   -v, --verbose     Print each child process as a line for the shell
   -n, --dry-run     Only print what would be run
   -h, --help        Print help and exit
@@ -44,6 +45,7 @@ interface Request {
   readonly terminal: boolean | undefined;
   readonly workdir: string | undefined;
   readonly user: string | undefined;
+  readonly session: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   readonly command: readonly string[];
 }
@@ -80,7 +82,7 @@ export async function exec(
       dryRun: request.dryRun,
       loadConnection,
     };
-    return await execute(context, findSession(context), request);
+    return await execute(context, findSession(context, request.session), request);
   } catch (error) {
     if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
     throw new Failure(error.message, {
@@ -104,7 +106,7 @@ const SWITCHES: Readonly<Record<string, Partial<Request>>> = {
   "-n": { dryRun: true },
   "--dry-run": { dryRun: true },
 };
-const VALUES: Readonly<Record<string, "line" | "env" | "workdir" | "user">> = {
+const VALUES: Readonly<Record<string, "line" | "env" | "workdir" | "user" | "session">> = {
   "-c": "line",
   "-e": "env",
   "--env": "env",
@@ -112,6 +114,7 @@ const VALUES: Readonly<Record<string, "line" | "env" | "workdir" | "user">> = {
   "--workdir": "workdir",
   "-u": "user",
   "--user": "user",
+  "--session": "session",
 };
 
 // No library: the first word that is no option of ours, and all behind it, must stay as typed.
@@ -123,6 +126,7 @@ function parseWords(context: Context, words: readonly string[]): Request {
     terminal: undefined,
     workdir: undefined,
     user: undefined,
+    session: undefined,
     env: {},
     command: [],
   };

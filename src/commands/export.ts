@@ -2,18 +2,19 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionOf,
 } from "../command.ts";
 import { usageFailure } from "../error.ts";
 import { quote } from "../quote.ts";
-import { findSession, updateSession } from "../session.ts";
+import { updateSession } from "../session.ts";
 
-export const command = buildCommand<CommonFlags, string[], CliContext>({
+export const command = buildCommand<SessionFlags, string[], CliContext>({
   func: exportVariables,
   parameters: {
-    flags: commonFlags,
+    flags: sessionFlags,
     aliases: commonAliases,
     positional: {
       kind: "array",
@@ -35,12 +36,12 @@ export const command = buildCommand<CommonFlags, string[], CliContext>({
 
 async function exportVariables(
   this: CliContext,
-  flags: CommonFlags,
+  flags: SessionFlags,
   ...words: string[]
 ): Promise<void> {
   const context = contextOf(this, flags);
   const variables = words.map(parseVariable);
-  const session = findSession(context);
+  const session = sessionOf(context, flags);
   if (context.dryRun) {
     for (const [name, value] of variables) {
       context.stderr(value === "" ? `unset ${name}\n` : `export ${name}=${quote(value)}\n`);

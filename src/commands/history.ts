@@ -2,9 +2,11 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionName,
+  sessionOf,
   switchFlag,
 } from "../command.ts";
 import {
@@ -13,17 +15,17 @@ import {
   readExecutions,
   renderEnvironment,
 } from "../history.ts";
-import { findSession } from "../session.ts";
 
-interface HistoryFlags extends CommonFlags {
+interface HistoryFlags extends SessionFlags {
   readonly json: boolean;
 }
 
-export const command = buildCommand<HistoryFlags, [], CliContext>({
+export const command = buildCommand<HistoryFlags, [string?], CliContext>({
   func: history,
   parameters: {
-    flags: { ...commonFlags, json: switchFlag("Print JSON") },
+    flags: { ...sessionFlags, json: switchFlag("Print JSON") },
     aliases: commonAliases,
+    positional: sessionName,
   },
   docs: {
     brief: "Print the session's variables and commands as lines of shell",
@@ -33,9 +35,9 @@ export const command = buildCommand<HistoryFlags, [], CliContext>({
   },
 });
 
-async function history(this: CliContext, flags: HistoryFlags): Promise<void> {
+async function history(this: CliContext, flags: HistoryFlags, name?: string): Promise<void> {
   const context = contextOf(this, flags);
-  const session = findSession(context);
+  const session = sessionOf(context, flags, name);
   if (flags.json) {
     const commands: Execution[] = [];
     for await (const execution of readExecutions(context, session)) commands.push(execution);

@@ -212,7 +212,7 @@ async function makeNamedDir(dir: string, name: string): Promise<void> {
       throw new Failure(`there is a session ${name} already`, {
         cause,
         hint:
-          `Activate it with: source ${dir}/activate\nor remove it with: dockerdo rm --delete (in that session)`,
+          `Activate it with: source ${dir}/activate\nor remove it with: dockerdo rm --delete ${name}`,
       });
     }
     throw new Failure(`the session cannot be kept in ${dir}: ${(cause as Error).message}`, {

@@ -2,33 +2,36 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionName,
+  sessionOf,
   switchFlag,
   textFlag,
 } from "../command.ts";
 import { loadConfig } from "../config.ts";
 import { overlayTag, parseReference } from "../image.ts";
 import { writeOverlay } from "../overlay.ts";
-import { findSession, type Session, updateSession } from "../session.ts";
+import { type Session, updateSession } from "../session.ts";
 
-interface OverlayFlags extends CommonFlags {
+interface OverlayFlags extends SessionFlags {
   readonly image?: string;
   readonly distro?: string;
   readonly force: boolean;
 }
 
-export const command = buildCommand<OverlayFlags, [], CliContext>({
+export const command = buildCommand<OverlayFlags, [string?], CliContext>({
   func: overlay,
   parameters: {
     flags: {
-      ...commonFlags,
+      ...sessionFlags,
       image: textFlag("Base image, from now on", "image"),
       distro: textFlag("Distribution of the base image, from now on", "distro"),
       force: switchFlag("Replace a Dockerfile.dockerdo that has been edited"),
     },
     aliases: { ...commonAliases, f: "force" },
+    positional: sessionName,
   },
   docs: {
     brief: "Write Dockerfile.dockerdo: the base image with sshd and your key",
@@ -38,7 +41,7 @@ export const command = buildCommand<OverlayFlags, [], CliContext>({
   },
 });
 
-async function overlay(this: CliContext, flags: OverlayFlags): Promise<void> {
+async function overlay(this: CliContext, flags: OverlayFlags, name?: string): Promise<void> {
   const context = contextOf(this, flags);
   const config = await loadConfig(context);
   const changed = (session: Session): Session => {
@@ -57,7 +60,7 @@ async function overlay(this: CliContext, flags: OverlayFlags): Promise<void> {
       imageTag: flags.image === undefined ? session.imageTag : overlayTag(baseImage, tag),
     };
   };
-  const session = changed(findSession(context));
+  const session = changed(sessionOf(context, flags, name));
   await writeOverlay(context, session, { config, force: flags.force });
   if (!context.dryRun) await updateSession(session.dir, changed);
 }

@@ -2,9 +2,11 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionName,
+  sessionOf,
 } from "../command.ts";
 import { reachRemoteHost } from "../connection.ts";
 import { dockerArgv } from "../docker.ts";
@@ -21,7 +23,7 @@ import {
   streamImage,
   tagRemote,
 } from "../push.ts";
-import { findSession, type Session } from "../session.ts";
+import type { Session } from "../session.ts";
 import { onRemoteHost } from "../ssh.ts";
 
 /** Bytes per second and milliseconds from which on building there is the better way. */
@@ -31,9 +33,9 @@ const LONG_WAIT_MS = 60_000;
 /** Complaints of an engine that a whole archive does not cure. */
 const HOPELESS = /no space left|cannot connect to the docker daemon|error during connect/i;
 
-export const command = buildCommand<CommonFlags, [], CliContext>({
+export const command = buildCommand<SessionFlags, [string?], CliContext>({
   func: push,
-  parameters: { flags: commonFlags, aliases: commonAliases },
+  parameters: { flags: sessionFlags, aliases: commonAliases, positional: sessionName },
   docs: {
     brief: "Bring the session's image to the remote host",
     fullDescription:
@@ -43,10 +45,10 @@ export const command = buildCommand<CommonFlags, [], CliContext>({
   },
 });
 
-async function push(this: CliContext, flags: CommonFlags): Promise<void> {
+async function push(this: CliContext, flags: SessionFlags, name?: string): Promise<void> {
   const context = contextOf(this, flags);
   const began = Date.now();
-  const found = findSession(context);
+  const found = sessionOf(context, flags, name);
   if (found.remoteHost === null) {
     throw new Failure("there is nothing to push: the remote host is the local host", {
       hint: "The image is where it is needed: dockerdo run",

@@ -2,19 +2,20 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionName,
+  sessionOf,
 } from "../command.ts";
 import { reconnect } from "../connection.ts";
-import { findSession } from "../session.ts";
 
-export const command = buildCommand<CommonFlags, [], CliContext>({
-  func: async function (this: CliContext, flags: CommonFlags): Promise<void> {
+export const command = buildCommand<SessionFlags, [string?], CliContext>({
+  func: async function (this: CliContext, flags: SessionFlags, name?: string): Promise<void> {
     const context = contextOf(this, flags);
-    await reconnect(context, findSession(context), { interactive: true });
+    await reconnect(context, sessionOf(context, flags, name), { interactive: true });
   },
-  parameters: { flags: commonFlags, aliases: commonAliases },
+  parameters: { flags: sessionFlags, aliases: commonAliases, positional: sessionName },
   docs: {
     brief: "Bring the session's control masters and mounts back; the activate script calls it",
   },

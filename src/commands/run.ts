@@ -1,19 +1,20 @@
 import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
-  type CommonFlags,
-  commonFlags,
   contextOf,
   passedArguments,
+  type SessionFlags,
+  sessionFlags,
+  sessionOf,
   textFlag,
 } from "../command.ts";
-import { loadConfig } from "../config.ts";
+import { configOfEnvironment, loadConfig } from "../config.ts";
 import {
   connectContainer,
-  connectRemoteHost,
   containerLog,
   disconnectContainer,
   findContainer,
+  withHost,
 } from "../connection.ts";
 import {
   captureDocker,
@@ -26,20 +27,13 @@ import {
   sessionContainers,
 } from "../docker.ts";
 import { Failure, usageFailure } from "../error.ts";
-import { findPublicKey } from "../key.ts";
+import { findPublicKey, type PublicKey } from "../key.ts";
 import { checkMountPoint, isMounted } from "../mount.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process.ts";
-import {
-  containerMount,
-  findSession,
-  lockLifecycle,
-  type MountKind,
-  type Session,
-  updateSession,
-} from "../session.ts";
+import { containerMount, type MountKind, type Session, updateSession } from "../session.ts";
 
-interface RunFlags extends CommonFlags {
+interface RunFlags extends SessionFlags {
   readonly connect?: "exec" | "port";
   readonly defaultArgs: boolean;
   readonly sshPortOnRemoteHost?: string;
@@ -50,7 +44,7 @@ export const command = buildCommand<RunFlags, string[], CliContext>({
   func: runContainer,
   parameters: {
     flags: {
-      ...commonFlags,
+      ...sessionFlags,
       connect: {
         kind: "enum",
         values: ["exec", "port"],
@@ -93,14 +87,24 @@ async function runContainer(this: CliContext, flags: RunFlags, ...words: string[
   const { kind, rest } = takeMountKind(words);
   const runArguments = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];
   refuseClashes(runArguments);
-  const found = findSession(context);
-  using _lock = await lockLifecycle(context, found);
-  const connect = flags.connect ??
-    (flags.sshPortOnRemoteHost === undefined ? found.connect : "port");
-  const mount = kind ?? found.mount;
-  const wanted = { ...found, connect, mount };
-  const session = await connectRemoteHost(context, wanted, { interactive: true });
-  const key = await findPublicKey(context, config.ssh_key_path);
+  const { default_connect, default_mount } = configOfEnvironment(context);
+  const port = flags.sshPortOnRemoteHost === undefined ? undefined : "port";
+  await withHost(context, sessionOf(context, flags), {
+    buildDir: true,
+    action: async (stored) => {
+      const connect = flags.connect ?? port ?? default_connect ?? stored.connect;
+      const mount = kind ?? default_mount ?? stored.mount;
+      const key = await findPublicKey(context, config.ssh_key_path);
+      await bringUp(context, { ...stored, connect, mount }, { key, runArguments });
+    },
+  });
+}
+
+async function bringUp(
+  context: Context,
+  session: Session,
+  { key, runArguments }: { readonly key: PublicKey; readonly runArguments: readonly string[] },
+): Promise<void> {
   await checkImage(context, session);
   await clearTheWay(context, session);
 
@@ -109,6 +113,7 @@ async function runContainer(this: CliContext, flags: RunFlags, ...words: string[
   undo.defer(() => removeContainers(context, session));
   const containerId = await dockerRun(context, session, runArguments);
   if (!context.dryRun) {
+    const { connect, mount } = session;
     await updateSession(session.dir, (stored) => ({ ...stored, connect, mount, containerId }));
     undo.defer(async () => {
       await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));

@@ -2,40 +2,64 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
   passedArguments,
+  type SessionFlags,
+  sessionFlags,
+  sessionOf,
 } from "../command.ts";
-import { loadConfig } from "../config.ts";
-import { connectContainer, connectRemoteHost, findContainer } from "../connection.ts";
+import { loadConfig, type UserConfig } from "../config.ts";
+import { connectContainer, findContainer, withHost } from "../connection.ts";
 import { docker } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { findPublicKey } from "../key.ts";
 import { progress } from "../output.ts";
-import { containerMount, findSession, lockLifecycle } from "../session.ts";
+import type { Context } from "../process.ts";
+import { containerMount, type Session } from "../session.ts";
 import { stopMaster } from "../ssh.ts";
 
-export const command = buildCommand<CommonFlags, string[], CliContext>({
+export const command = buildCommand<SessionFlags, string[], CliContext>({
   func: start,
   parameters: {
-    flags: commonFlags,
+    flags: sessionFlags,
     aliases: commonAliases,
-    positional: passedArguments("docker start"),
+    positional: passedArguments("docker start, or a session's name"),
   },
   docs: {
     brief: "Start the session's stopped container and mount its filesystem",
     fullDescription:
-      "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat.\n\n  dockerdo stop; dockerdo start",
+      "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat.\n\n  dockerdo stop; dockerdo start\n  dockerdo start NAME",
   },
 });
 
-async function start(this: CliContext, flags: CommonFlags, ...words: string[]): Promise<void> {
+async function start(this: CliContext, flags: SessionFlags, ...words: string[]): Promise<void> {
   const context = contextOf(this, flags);
   const config = await loadConfig(context);
-  const found = findSession(context);
-  using _lock = await lockLifecycle(context, found);
-  const session = await connectRemoteHost(context, found, { interactive: true });
+  const { name, rest } = takeSessionName(words);
+  await withHost(context, sessionOf(context, flags, name), {
+    buildDir: true,
+    action: (session) => startContainer(context, session, { config, words: rest }),
+  });
+}
+
+/** docker start has no word of its own but containers, and the container is the session's: a word is its name. */
+export function takeSessionName(
+  words: readonly string[],
+): { readonly name: string | undefined; readonly rest: readonly string[] } {
+  const at = words.findIndex((word, at) =>
+    !word.startsWith("-") &&
+    !/^--(detach-keys|checkpoint|checkpoint-dir)$/.test(words[at - 1] ?? "")
+  );
+  return at < 0
+    ? { name: undefined, rest: words }
+    : { name: words[at], rest: words.toSpliced(at, 1) };
+}
+
+async function startContainer(
+  context: Context,
+  session: Session,
+  { config, words }: { readonly config: UserConfig; readonly words: readonly string[] },
+): Promise<void> {
   const container = await findContainer(context, session);
   if (container === undefined) {
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });

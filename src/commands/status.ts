@@ -2,9 +2,11 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionIfAny,
+  sessionName,
   switchFlag,
 } from "../command.ts";
 import { findContainer, reachRemoteHost } from "../connection.ts";
@@ -14,10 +16,10 @@ import { isMounted, mountPoint } from "../mount.ts";
 import { overlayPath } from "../overlay.ts";
 import { userDirectory } from "../paths.ts";
 import type { Context } from "../process.ts";
-import { findSession, type Session } from "../session.ts";
+import type { Session } from "../session.ts";
 import { type Destination, isMasterAlive } from "../ssh.ts";
 
-interface StatusFlags extends CommonFlags {
+interface StatusFlags extends SessionFlags {
   readonly json: boolean;
 }
 
@@ -37,11 +39,12 @@ interface Status {
   readonly mounts: readonly { readonly path: string; readonly mounted: boolean }[];
 }
 
-export const command = buildCommand<StatusFlags, [], CliContext>({
+export const command = buildCommand<StatusFlags, [string?], CliContext>({
   func: status,
   parameters: {
-    flags: { ...commonFlags, json: switchFlag("Print JSON") },
+    flags: { ...sessionFlags, json: switchFlag("Print JSON") },
     aliases: commonAliases,
+    positional: sessionName,
   },
   docs: {
     brief: "Print the state of the session",
@@ -50,22 +53,11 @@ export const command = buildCommand<StatusFlags, [], CliContext>({
   },
 });
 
-async function status(this: CliContext, flags: StatusFlags): Promise<void> {
+async function status(this: CliContext, flags: StatusFlags, name?: string): Promise<void> {
   const context = contextOf(this, flags);
-  const session = currentSession(context);
+  const session = sessionIfAny(context, flags, name);
   const found = await gather(context, session);
   context.stdout(flags.json ? `${JSON.stringify(found, null, 2)}\n` : describe(found));
-}
-
-function currentSession(context: Context): Session | undefined {
-  try {
-    return findSession(context);
-  } catch (error) {
-    if (error instanceof Failure && error.message.startsWith("no session is active")) {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 async function gather(context: Context, session: Session | undefined): Promise<Status> {

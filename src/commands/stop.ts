@@ -2,25 +2,29 @@ import { buildCommand } from "@stricli/core";
 import {
   type CliContext,
   commonAliases,
-  type CommonFlags,
-  commonFlags,
   contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionName,
+  sessionOf,
   switchFlag,
 } from "../command.ts";
-import { disconnectContainer, findContainer, reachRemoteHost } from "../connection.ts";
+import { disconnectContainer, findContainer, withHost } from "../connection.ts";
 import { docker } from "../docker.ts";
 import { progress } from "../output.ts";
-import { findSession, lockLifecycle } from "../session.ts";
+import type { Context } from "../process.ts";
+import type { Session } from "../session.ts";
 
-interface StopFlags extends CommonFlags {
+interface StopFlags extends SessionFlags {
   readonly force: boolean;
 }
 
-export const command = buildCommand<StopFlags, [], CliContext>({
+export const command = buildCommand<StopFlags, [string?], CliContext>({
   func: stop,
   parameters: {
-    flags: { ...commonFlags, force: switchFlag("Detach the mount even if it is in use") },
+    flags: { ...sessionFlags, force: switchFlag("Detach the mount even if it is in use") },
     aliases: { ...commonAliases, f: "force" },
+    positional: sessionName,
   },
   docs: {
     brief: "Unmount the container's filesystem and stop the container",
@@ -29,12 +33,15 @@ export const command = buildCommand<StopFlags, [], CliContext>({
   },
 });
 
-async function stop(this: CliContext, flags: StopFlags): Promise<void> {
+async function stop(this: CliContext, flags: StopFlags, name?: string): Promise<void> {
   const context = contextOf(this, flags);
-  const found = findSession(context);
-  using _lock = await lockLifecycle(context, found);
-  await disconnectContainer(context, found, { force: flags.force });
-  const session = await reachRemoteHost(context, found, { interactive: true });
+  await withHost(context, sessionOf(context, flags, name), {
+    before: (session) => disconnectContainer(context, session, { force: flags.force }),
+    action: (session) => stopContainer(context, session),
+  });
+}
+
+async function stopContainer(context: Context, session: Session): Promise<void> {
   const container = await findContainer(context, session);
   if (container === undefined || ["exited", "created", "dead"].includes(container.status)) {
     progress(context, "remote", `The container of ${session.name} is not running`);

@@ -13,7 +13,7 @@ import {
 
 const VERBS = [
   ...["init", "overlay", "build", "push", "run", "exec", "export", "status", "history"],
-  ...["stop", "start", "rm"],
+  ...["stop", "start", "rm", "config"],
 ];
 
 async function call(

@@ -52,7 +52,7 @@ function home(files: Readonly<Record<string, string>>): TemporaryDir {
 Deno.test("findPublicKey() takes the configured key first, and the private file beside it", async () => {
   using dir = home({ "work.pub": `${ED25519} work\n`, "work": "", "id_ed25519.pub": ED25519 });
   const context = testContext({ env: { HOME: dir.path, SSH_AUTH_SOCK: "/nonexistent" } });
-  assert.deepEqual(await findPublicKey(context, "~/.ssh/work.pub"), {
+  assert.deepEqual(await findPublicKey(context, `${dir.path}/.ssh/work.pub`), {
     line: `${ED25519} work`,
     file: `${dir.path}/.ssh/work`,
   });
@@ -70,7 +70,7 @@ Deno.test("findPublicKey() warns of a configured key that is not there, and goes
   using dir = home({ "id_rsa.pub": `ssh-rsa ${BLOB} x`, "id_ecdsa.pub": "", "id_rsa": "" });
   Deno.removeSync(`${dir.path}/.ssh/id_ecdsa.pub`);
   const context = testContext({ env: { HOME: dir.path } });
-  assert.deepEqual(await findPublicKey(context, "~/.ssh/none.pub"), {
+  assert.deepEqual(await findPublicKey(context, `${dir.path}/.ssh/none.pub`), {
     line: `ssh-rsa ${BLOB} x`,
     file: `${dir.path}/.ssh/id_rsa`,
   });
@@ -85,7 +85,7 @@ Deno.test("findPublicKey() refuses a private key without showing it", async () =
     "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n";
   using dir = home({ id_ed25519: secret });
   await assert.rejects(
-    findPublicKey(testContext({ env: { HOME: dir.path } }), "~/.ssh/id_ed25519"),
+    findPublicKey(testContext({ env: { HOME: dir.path } }), `${dir.path}/.ssh/id_ed25519`),
     {
       name: "Failure",
       message: `${dir.path}/.ssh/id_ed25519 is a private key, which must not leave this host`,
@@ -98,16 +98,19 @@ Deno.test("findPublicKey() takes the first of several keys in a file with CRLF",
   using dir = home({ "many.pub": `# keys\r\n\r\n${ED25519} first\r\nssh-rsa ${BLOB} second\r\n` });
   const { line } = await findPublicKey(
     testContext({ env: { HOME: dir.path } }),
-    "~/.ssh/many.pub",
+    `${dir.path}/.ssh/many.pub`,
   );
   assert.equal(line, `${ED25519} first`);
 });
 
 Deno.test("findPublicKey() refuses a file without a key", async () => {
   using dir = home({ "odd.pub": "hello\n" });
-  await assert.rejects(findPublicKey(testContext({ env: { HOME: dir.path } }), "~/.ssh/odd.pub"), {
-    message: `${dir.path}/.ssh/odd.pub holds no public key that OpenSSH knows`,
-  });
+  await assert.rejects(
+    findPublicKey(testContext({ env: { HOME: dir.path } }), `${dir.path}/.ssh/odd.pub`),
+    {
+      message: `${dir.path}/.ssh/odd.pub holds no public key that OpenSSH knows`,
+    },
+  );
 });
 
 Deno.test("findPublicKey() prefers the agent's first key to the files", async () => {

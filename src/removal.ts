@@ -1,0 +1,68 @@
+import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
+import { captureDocker, type Engine } from "./docker.ts";
+import { Failure } from "./error.ts";
+import { type Context, isOnPath } from "./process.ts";
+import { forgetSession, relayDir, type Session, SESSION_FILES, updateSession } from "./session.ts";
+
+/**
+ * Takes down what a session has here, its containers being gone: mounts, masters, sockets; with `delete` its
+ * image on every engine at hand, its place in the index and its directory too. Fine to repeat.
+ */
+export async function removeSession(
+  context: Context,
+  session: Session,
+  { force, delete: whole, reached }: {
+    /** Detach mounts that are in use. */
+    readonly force: boolean;
+    readonly delete: boolean;
+    /** Whether the remote host answers. */
+    readonly reached: boolean;
+  },
+): Promise<void> {
+  await disconnectContainer(context, session, { force });
+  if (whole) await removeImages(context, session, { reached });
+  await disconnectRemoteHost(context, session, { force });
+  if (context.dryRun) return;
+  await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
+  if (whole) await deleteSession(context, session);
+}
+
+async function removeImages(
+  context: Context,
+  session: Session,
+  { reached }: { readonly reached: boolean },
+): Promise<void> {
+  const remote = session.remoteHost !== null && reached;
+  const engines: readonly Engine[] = [
+    ...session.remoteHost === null || await isOnPath(context, "docker") ? ["local" as const] : [],
+    ...remote ? [session] : [],
+  ];
+  for (const engine of engines) {
+    const removed = await captureDocker(context, engine, {
+      words: ["image", "rm", session.imageTag],
+    });
+    if (removed.code !== 0 && !/no such image/i.test(removed.stderr)) {
+      context.stderr(`dockerdo: the image ${session.imageTag} stays: ${removed.stderr.trim()}\n`);
+    }
+  }
+}
+
+async function deleteSession(context: Context, session: Session): Promise<void> {
+  await forgetSession(context, session);
+  for await (const { name } of Deno.readDir(session.dir)) {
+    // What a command that was killed left of a write is ours too.
+    const own = (SESSION_FILES as readonly string[]).includes(name) ||
+      /^session\.json\.[-0-9a-f]{36}$/.test(name);
+    const path = `${session.dir}/${name}`;
+    if (path === relayDir(session)) await Deno.remove(path, { recursive: true }).catch(() => {});
+    else if (own) await Deno.remove(path).catch(() => {});
+  }
+  const foreign = (await Array.fromAsync(Deno.readDir(session.dir))).map(({ name }) => name);
+  if (foreign.length === 0) {
+    await Deno.remove(session.dir);
+    return;
+  }
+  throw new Failure(`${session.dir} holds files that are not dockerdo's: ${foreign.join(", ")}`, {
+    hint: `Everything else of the session is removed. Look at them, then: rm -r ${session.dir}`,
+  });
+}
