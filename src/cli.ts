@@ -46,6 +46,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     passesOptions: true,
   },
   rm: { brief: "Remove the container, and the session", load: () => import("./commands/rm.ts") },
+  list: { brief: "List all sessions", load: () => import("./commands/list.ts") },
+  prune: {
+    brief: "Remove the sessions whose container is gone",
+    load: () => import("./commands/prune.ts"),
+  },
   config: {
     brief: "Show each setting and where it comes from",
     load: () => import("./commands/config.ts"),

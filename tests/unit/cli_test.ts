@@ -13,7 +13,7 @@ import {
 
 const VERBS = [
   ...["init", "overlay", "build", "push", "run", "exec", "export", "status", "history"],
-  ...["stop", "start", "rm", "config"],
+  ...["stop", "start", "rm", "list", "prune", "config"],
 ];
 
 async function call(

@@ -1,0 +1,72 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  switchFlag,
+} from "../command.ts";
+import { formatAge, table } from "../output.ts";
+import { containerMount } from "../session.ts";
+import { hostOf, survey, type Surveyed } from "../survey.ts";
+
+interface ListFlags extends CommonFlags {
+  readonly json: boolean;
+}
+
+export const command = buildCommand<ListFlags, [], CliContext>({
+  func: list,
+  parameters: {
+    flags: { ...commonFlags, json: switchFlag("Print JSON") },
+    aliases: commonAliases,
+  },
+  docs: {
+    brief: "List all sessions",
+    fullDescription:
+      "Lists all sessions, with names and without. All hosts are asked at the same time; one that does not answer\n" +
+      "within five seconds makes its sessions' state unknown.\n\n" +
+      "  dockerdo list --json | jq -r '.[] | select(.state == \"exited\").name'",
+  },
+});
+
+async function list(this: CliContext, flags: ListFlags): Promise<void> {
+  const context = contextOf(this, flags);
+  const found = await survey(context);
+  if (flags.json) {
+    context.stdout(`${JSON.stringify(found.map(asJson), null, 2)}\n`);
+    return;
+  }
+  if (found.length === 0) {
+    context.stderr("There are no sessions; begin one with: source $(dockerdo init)\n");
+    return;
+  }
+  const rows = found.map((one) => asRow(one, Date.now()));
+  context.stdout(table([["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "AGE", "PROBLEM"], ...rows]));
+}
+
+/** A session as `--json` has it. */
+function asJson({ dir, session, state, mount, problem }: Surveyed): Record<string, unknown> {
+  return {
+    name: session?.name ?? null,
+    dir,
+    workDir: session?.workDir ?? null,
+    host: session === undefined ? null : hostOf(session),
+    image: session?.baseImage ?? null,
+    container: session?.containerName ?? null,
+    state,
+    mount: mount === "none" || session === undefined ? null : containerMount(session),
+    mountAnswers: mount === "none" ? null : mount === "mounted",
+    created: session?.created ?? null,
+    problem,
+  };
+}
+
+function asRow({ dir, session, state, mount, problem }: Surveyed, now: number): string[] {
+  const why = problem?.split("\n", 1)[0] ?? "";
+  if (session === undefined) return [dir, "-", "-", state, "-", "-", why];
+  const point = mount === "none" ? "-" : containerMount(session);
+  const age = formatAge(now - Date.parse(session.created));
+  const shown = mount === "dead" ? `${point} (does not answer)` : point;
+  return [session.name, hostOf(session), session.baseImage, state, shown, age, why];
+}

@@ -1,0 +1,114 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  switchFlag,
+} from "../command.ts";
+import { confirm } from "../confirm.ts";
+import { withHost } from "../connection.ts";
+import { sessionContainers } from "../docker.ts";
+import { Failure } from "../error.ts";
+import { progress } from "../output.ts";
+import type { Context } from "../process.ts";
+import { removeSession } from "../removal.ts";
+import { forgetDirectory, type Session } from "../session.ts";
+import { hostOf, survey, type Surveyed } from "../survey.ts";
+
+interface PruneFlags extends CommonFlags {
+  readonly yes: boolean;
+  readonly force: boolean;
+}
+
+export const command = buildCommand<PruneFlags, [], CliContext>({
+  func: prune,
+  parameters: {
+    flags: {
+      ...commonFlags,
+      yes: switchFlag("Remove without a question"),
+      force: switchFlag("Also sessions whose host does not answer now"),
+    },
+    aliases: { ...commonAliases, y: "yes", f: "force" },
+  },
+  docs: {
+    brief: "Remove the sessions whose container is gone",
+    fullDescription:
+      "Removes sessions that had a container which their host has no more, and what is left in the list of sessions whose\n" +
+      "directory is gone. One that has not run yet stays, one whose host does not answer too, unless --force. Shows what it\n" +
+      "would remove, and asks.\n\n  dockerdo prune --dry-run",
+  },
+});
+
+async function prune(this: CliContext, flags: PruneFlags): Promise<void> {
+  const context = contextOf(this, flags);
+  const found = (await survey({ ...context, dryRun: false }))
+    .flatMap((one) => {
+      const why = reason(one, flags);
+      return why === undefined ? [] : [{ ...one, why }];
+    });
+  if (found.length === 0) {
+    context.stderr("There is nothing to remove.\n");
+    return;
+  }
+  for (const { dir, session, why } of found) {
+    context.stderr(`${session?.name ?? dir}: ${why}\n`);
+  }
+  if (context.dryRun) return;
+  const many = found.length === 1 ? "this session" : `these ${found.length} sessions`;
+  if (!flags.yes && !await confirm(context, `Remove ${many}, with image and history?`)) return;
+  const failures: Failure[] = [];
+  for (const { dir, session } of found) {
+    try {
+      if (session === undefined) await forgetDirectory(context, dir);
+      else await removeIfGone(context, session, flags);
+    } catch (error) {
+      // One that cannot be removed must not keep the others.
+      if (!(error instanceof Failure) || error.exitCode > 128) throw error;
+      failures.push(error);
+    }
+  }
+  const [first] = failures;
+  if (first === undefined) return;
+  throw new Failure(failures.map(({ message }) => message).join("\n"), {
+    cause: first,
+    ...first.hint === undefined ? {} : { hint: first.hint },
+  });
+}
+
+/** Why a session may go; undefined where it may not. */
+export function reason(
+  { session, state, mount, problem }: Surveyed,
+  { force }: { readonly force: boolean },
+): string | undefined {
+  if (session === undefined) return state === "gone" ? "its directory is gone" : undefined;
+  // One that has not run yet, or whose container `rm` took away, is there to go on with.
+  if (state === "none" && session.containerId !== null) {
+    return `its container is gone from ${hostOf(session)}`;
+  }
+  // What is mounted and answers has a host, whatever else it says.
+  if (force && state === "unknown" && mount !== "mounted") return problem ?? "its host is unknown";
+  return undefined;
+}
+
+async function removeIfGone(
+  context: Context,
+  found: Session,
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  await withHost(context, found, {
+    interactive: false,
+    unreachable: (failure) => {
+      if (!force) throw failure;
+    },
+    action: async (session, reached) => {
+      // Since the question was asked somebody may have made a new one.
+      if (reached && (await sessionContainers(context, session)).length > 0) {
+        throw new Failure(`${session.name} has a container again`);
+      }
+      progress(context, "local", `Removing the session ${session.name}`);
+      await removeSession(context, session, { force: force && !reached, delete: true, reached });
+    },
+  });
+}

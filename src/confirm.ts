@@ -1,0 +1,22 @@
+import { usageFailure } from "./error.ts";
+import type { Context } from "./process.ts";
+
+/**
+ * Asks on the terminal whether to go on; anything but y or yes is a no. Where there is no terminal to ask on
+ * it is a usage failure, which names `--yes`.
+ */
+export async function confirm(context: Context, question: string): Promise<boolean> {
+  if (!Deno.stdin.isTerminal()) {
+    throw usageFailure("there is no terminal to ask on", "Add --yes to go on without a question.");
+  }
+  context.stderr(`${question} [y/N] `);
+  const decoder = new TextDecoder();
+  let answer = "";
+  while (!answer.includes("\n")) {
+    const buffer = new Uint8Array(256);
+    const length = await Deno.stdin.read(buffer);
+    if (length === null) break;
+    answer += decoder.decode(buffer.subarray(0, length), { stream: true });
+  }
+  return /^y(es)?$/i.test(answer.trim());
+}
