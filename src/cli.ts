@@ -51,6 +51,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Remove the sessions whose container is gone",
     load: () => import("./commands/prune.ts"),
   },
+  doctor: {
+    brief: "Check what a session needs, and say what mends it",
+    load: () => import("./commands/doctor.ts"),
+  },
   config: {
     brief: "Show each setting and where it comes from",
     load: () => import("./commands/config.ts"),

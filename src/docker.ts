@@ -1,4 +1,4 @@
-import { Failure } from "./error.ts";
+import { doctorHint, Failure } from "./error.ts";
 import { capture, type CaptureOptions, type Context, type Finished } from "./process.ts";
 import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
 import type { Session } from "./session.ts";
@@ -80,25 +80,38 @@ export function captureDocker(
     : captureOnRemoteHost(context, engine, { words: argv, ...options });
 }
 
+/** What keeps docker from answering: the program, the permission, the engine itself, or its disk. */
+export type DockerTrouble = "permission" | "daemon" | "program" | "space";
+
+const TROUBLES: readonly (readonly [RegExp, DockerTrouble])[] = [
+  [/permission denied.*(docker daemon|docker\.sock|docker API)/is, "permission"],
+  [/cannot connect to the docker daemon/i, "daemon"],
+  [
+    /docker: (command )?not found|command not found: docker$|unknown command:? docker$/im,
+    "program",
+  ],
+  [/no space left/i, "space"],
+];
+
+/** The trouble that docker's, or a shell's, words on stderr mean; undefined for any other. */
+export function dockerTrouble(stderr: string): DockerTrouble | undefined {
+  return TROUBLES.find(([pattern]) => pattern.test(stderr))?.[1];
+}
+
 /** Docker's complaint as a failure, with the next step where the cause is a known one. */
 export function dockerFailure(engine: Engine, doing: string, finished: Finished): Failure {
   const where = engine === "local" ? "the local host" : engine.remoteHost?.name ?? "the local host";
+  const remote = engine === "local" ? undefined : engine.remoteHost?.name;
   const words = finished.stderr.trim();
-  const causes: readonly (readonly [RegExp, string])[] = [
-    [
-      /permission denied.*(docker daemon|docker\.sock|docker API)/is,
-      `Your user there may not use docker: add it to the group docker, and log in anew.`,
-    ],
-    [/cannot connect to the docker daemon/i, `Start the engine on ${where}.`],
-    [
-      /docker: (command )?not found|command not found: docker$|unknown command:? docker$/im,
-      `Install docker on ${where}.`,
-    ],
-    [/no space left/i, `Make room on ${where}: docker system df shows what takes it.`],
-  ];
-  const hint = causes.find(([pattern]) => pattern.test(words))?.[1];
+  const hints: Readonly<Record<DockerTrouble, string>> = {
+    permission: "Your user there may not use docker: add it to the group docker, and log in anew.",
+    daemon: `Start the engine on ${where}.`,
+    program: `Install docker on ${where}.`,
+    space: `Make room on ${where}: docker system df shows what takes it.`,
+  };
+  const trouble = dockerTrouble(words);
   return new Failure(`${doing} on ${where} failed (exit code ${finished.code}): ${words}`, {
-    ...(hint === undefined ? {} : { hint }),
+    ...trouble === undefined ? {} : { hint: `${hints[trouble]}\n${doctorHint(remote)}` },
   });
 }
 

@@ -7,6 +7,12 @@ export interface FailureOptions {
   readonly cause?: unknown;
 }
 
+/** The last line of a hint where the doctor can tell more: of this host, or of what a session needs here. */
+export function doctorHint(remoteHost?: string): string {
+  const remote = remoteHost === undefined ? "" : ` --remote ${remoteHost}`;
+  return `dockerdo doctor${remote} looks for the cause.`;
+}
+
 /** A failure that the user can understand: a sentence, and what to do next. */
 export class Failure extends Error {
   readonly hint: string | undefined;

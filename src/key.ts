@@ -1,4 +1,4 @@
-import { Failure } from "./error.ts";
+import { doctorHint, Failure } from "./error.ts";
 import { homeDirectory } from "./paths.ts";
 import { capture, type Context } from "./process.ts";
 
@@ -40,7 +40,8 @@ export async function findPublicKey(
     if (key !== undefined) return key;
   }
   throw new Failure("there is no ssh key: no agent holds one, and ~/.ssh has none", {
-    hint: "Make one with: ssh-keygen -t ed25519\nor name one as ssh_key_path in dockerdo.yaml.",
+    hint: "Make one with: ssh-keygen -t ed25519\nor name one as ssh_key_path in dockerdo.yaml.\n" +
+      doctorHint(),
   });
 }
 

@@ -1,5 +1,5 @@
 import { selfCommand } from "./context.ts";
-import { Failure } from "./error.ts";
+import { doctorHint, Failure } from "./error.ts";
 import { capture, type Context } from "./process.ts";
 import { quoteAll } from "./quote.ts";
 import { isRelayRunning } from "./relay/drop.ts";
@@ -242,7 +242,9 @@ function mountFailure(point: string, words: string): Failure {
     : /not found|No such file/i.test(words)
     ? "Install sshfs (Debian: apt-get install sshfs)."
     : undefined;
-  return new Failure(`mounting ${point} failed: ${words}`, hint === undefined ? {} : { hint });
+  return new Failure(`mounting ${point} failed: ${words}`, {
+    hint: hint === undefined ? doctorHint() : `${hint}\n${doctorHint()}`,
+  });
 }
 
 function unmountCommand(point: string): string[] {

@@ -1,4 +1,4 @@
-import { Failure } from "./error.ts";
+import { doctorHint, Failure } from "./error.ts";
 import { quote, quoteAll } from "./quote.ts";
 
 /** Where a command of ours runs: its environment, its directory, and what it may do to the outside. */
@@ -101,7 +101,7 @@ function spawn(argv: readonly string[], options: Deno.CommandOptions): Deno.Chil
     const hint = INSTALL_HINTS[name];
     throw new Failure(`cannot start ${program}: no such program`, {
       cause,
-      ...(hint === undefined ? {} : { hint }),
+      ...(hint === undefined ? {} : { hint: `${hint}\n${doctorHint()}` }),
     });
   }
 }

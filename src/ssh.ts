@@ -1,4 +1,4 @@
-import { Failure } from "./error.ts";
+import { doctorHint, Failure } from "./error.ts";
 import { capture, type CaptureOptions, type Context, type Finished } from "./process.ts";
 import { quoteAll, quoteForLogin } from "./quote.ts";
 import type { Session } from "./session.ts";
@@ -15,8 +15,8 @@ export interface ContainerEndpoint {
 /** The overlay's starter in the container: makes what sshd needs, then becomes sshd. */
 export const SSHD = "/etc/dockerdo/sshd";
 
-// ssh binds PATH.XXXXXXXXXXXXXXXX first, and a socket's path has 104 bytes on macOS and 108 on Linux.
-const LONGEST_SOCKET_PATH = Deno.build.os === "darwin" ? 86 : 90;
+/** ssh binds PATH.XXXXXXXXXXXXXXXX first, and a socket's path has 104 bytes on macOS and 108 on Linux. */
+export const LONGEST_SOCKET_PATH = Deno.build.os === "darwin" ? 86 : 90;
 
 const ANSWER_LIMIT_MS = 5000;
 
@@ -221,17 +221,19 @@ export function afterMark(output: string): string | undefined {
 
 /** Makes the directory of the control sockets: short, and nobody else's. Returns its path. */
 export async function makeSocketDir(context: Context, id: string): Promise<string> {
-  const runtime = context.env["XDG_RUNTIME_DIR"];
-  if (runtime?.startsWith("/") && await isDirectory(runtime)) {
-    const dir = `${runtime}/dockerdo/${id}`;
-    if (fits(dir)) {
-      await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-      await Deno.chmod(dir, 0o700);
-      return dir;
-    }
-  }
-  const dir = await Deno.makeTempDir({ dir: "/tmp", prefix: "dockerdo-" });
+  const dir = await runtimeSocketDir(context, id);
+  if (dir === undefined) return await Deno.makeTempDir({ dir: "/tmp", prefix: "dockerdo-" });
+  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  await Deno.chmod(dir, 0o700);
   return dir;
+}
+
+/** Where a session's sockets go below `$XDG_RUNTIME_DIR`; undefined where that is not there or too long a name. */
+export async function runtimeSocketDir(context: Context, id: string): Promise<string | undefined> {
+  const runtime = context.env["XDG_RUNTIME_DIR"];
+  if (!runtime?.startsWith("/") || !(await isDirectory(runtime))) return undefined;
+  const dir = `${runtime}/dockerdo/${id}`;
+  return fits(dir) ? dir : undefined;
 }
 
 // The relay's starter is there too, and sshfs knows no way to write a blank in its name.
@@ -338,8 +340,9 @@ export function connectionFailure(host: string, stderr: string): Failure {
     ],
   ];
   const hint = hints.find(([pattern]) => pattern.test(words))?.[1];
+  const doctor = doctorHint(host === "container" ? undefined : host);
   return new Failure(
     words === "" ? `cannot connect to ${host}` : `cannot connect to ${host}: ${words}`,
-    hint === undefined ? {} : { hint },
+    hint === undefined ? {} : { hint: `${hint}\n${doctor}` },
   );
 }

@@ -13,7 +13,7 @@ import {
 
 const VERBS = [
   ...["init", "overlay", "build", "push", "run", "exec", "export", "status", "history"],
-  ...["stop", "start", "rm", "list", "prune", "config"],
+  ...["stop", "start", "rm", "list", "prune", "doctor", "config"],
 ];
 
 async function call(

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import {
+  allSessionContainers,
   captureDocker,
   docker,
   dockerArgv,
   dockerFailure,
+  dockerTrouble,
   inspectContainer,
   inspectImage,
   parseContainers,
   parseImage,
   sessionContainers,
 } from "../../src/docker.ts";
-import { fakes, temporaryDir, testContext, testSession } from "./fixture.ts";
+import { fakes, temporaryDir, testContext, testSession, within } from "./fixture.ts";
 
 function recorded(name: string): string {
   return Deno.readTextFileSync(new URL(`recorded/${name}`, import.meta.url));
@@ -103,7 +105,9 @@ for (
     const failure = dockerFailure(testSession(), "Removing the container", finished);
     assert.deepEqual({ message: failure.message, hint: failure.hint }, {
       message: `Removing the container on reykjavik failed (exit code 1): ${stderr}`,
-      hint,
+      hint: hint === undefined
+        ? undefined
+        : `${hint}\ndockerdo doctor --remote reykjavik looks for the cause.`,
     });
   });
 }
@@ -182,9 +186,56 @@ Deno.test("inspectContainer() and inspectImage() are undefined for what is not t
     FAKE_docker_stderr: stderr,
   });
   const broken = testContext({ env: down.env });
-  const expected = { hint: "Start the engine on the local host." };
+  const expected = {
+    hint: "Start the engine on the local host.\ndockerdo doctor looks for the cause.",
+  };
   await assert.rejects(inspectContainer(broken, "local", "x"), expected);
   await assert.rejects(inspectImage(broken, "local", "x"), expected);
+});
+
+for (
+  const [stderr, trouble] of [
+    ["permission denied while trying to connect to the docker API at unix:///x", "permission"],
+    ["Cannot connect to the Docker daemon at unix:///nope.", "daemon"],
+    ["sh: 1: docker: not found", "program"],
+    ["no space left on device", "space"],
+    ["Error response from daemon: conflict", undefined],
+  ] as const
+) {
+  Deno.test(`dockerTrouble() of "${stderr}" is ${trouble}`, () => {
+    assert.equal(dockerTrouble(stderr), trouble);
+  });
+}
+
+Deno.test("allSessionContainers() asks once, makes no master, and takes a container that goes meanwhile", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, {
+    FAKE_ssh: `Welcome!\n\x1e${recorded("containers.json")}`,
+    FAKE_ssh_code: "1",
+    FAKE_ssh_stderr: "Error: No such container: 123\n",
+  });
+  const context = testContext({ env: fake.env });
+  const session = testSession({ socketDir: dir.path });
+  const found = await allSessionContainers(context, session, 3000);
+  assert.deepEqual(found, parseContainers(recorded("containers.json")));
+  const [call = [], ...more] = fake.calls();
+  assert.deepEqual(more, []);
+  assert.deepEqual(call.slice(0, -2), [
+    ...["ssh", "-F", `${session.dir}/ssh_config`, "-o", "ClearAllForwardings=yes"],
+    ...["-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=3"],
+    ...["-o", "ConnectionAttempts=1", "-T", "--"],
+  ]);
+  assert.equal(call.at(-2), "reykjavik");
+});
+
+Deno.test("allSessionContainers() gives a host that does not answer up, by name", async () => {
+  using dir = temporaryDir();
+  Deno.writeTextFileSync(`${dir.path}/ssh`, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+  const context = testContext({ env: { PATH: `${dir.path}:${Deno.env.get("PATH")}` } });
+  const session = testSession({ socketDir: dir.path });
+  await assert.rejects(within(10_000, allSessionContainers(context, session, 1000)), {
+    message: "reykjavik has not answered within 1 s",
+  });
 });
 
 Deno.test("sessionContainers() asks for the session's label and inspects each id", async () => {

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { formatBytes, formatDuration, formatTransfer, progress } from "../../src/output.ts";
+import {
+  formatAge,
+  formatBytes,
+  formatDuration,
+  formatTransfer,
+  progress,
+  table,
+} from "../../src/output.ts";
 import { testContext } from "./fixture.ts";
 
 Deno.test("formatBytes() writes bytes for people", () => {
@@ -32,4 +39,17 @@ Deno.test("formatTransfer() tells what passed, how fast, and how long it still t
     "0 B of about 150 MB, 0 B/s",
     "160 MB, 16.0 MB/s",
   ]);
+});
+
+Deno.test("formatAge() says how long ago in one unit", () => {
+  const s = 1000;
+  const ages = [-5, 0, 59.9, 60, 3599, 3600, 86_399, 86_400, 864_000].map((n) => formatAge(n * s));
+  assert.deepEqual(ages, ["0 s", "0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 d", "10 d"]);
+});
+
+Deno.test("table() makes columns as wide as their longest word, without blanks at the end", () => {
+  assert.equal(
+    table([["A", "LONG", "C"], ["aaa", "b", ""], ["", "b"]]),
+    "A    LONG  C\naaa  b\n     b\n",
+  );
 });

@@ -75,7 +75,7 @@ for (
       await assert.rejects(start(context, [program, "x"]), {
         name: "Failure",
         message: `cannot start ${program}: no such program`,
-        hint,
+        hint: hint && `${hint}\ndockerdo doctor looks for the cause.`,
         exitCode: 1,
       });
     }

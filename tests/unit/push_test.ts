@@ -58,7 +58,7 @@ Deno.test("askRemote() tells of an engine that does not answer", async () => {
   await assert.rejects(askRemote(testContext({ env: fake.env }), testSession(), IMAGE), {
     message: "Asking docker for its images on reykjavik failed (exit code 1): " +
       "Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",
-    hint: "Start the engine on reykjavik.",
+    hint: "Start the engine on reykjavik.\ndockerdo doctor --remote reykjavik looks for the cause.",
   });
 });
 

@@ -6,13 +6,16 @@ import {
   checkSessionName,
   containerMount,
   findSession,
+  forgetDirectory,
   forgetSession,
   indexSession,
+  knownSessions,
   listSessions,
   loadSession,
   lockLifecycle,
   namedSessionDir,
   parseRemoteHost,
+  remoteHostText,
   saveSession,
   type Session,
   SESSION_FILES,
@@ -135,6 +138,12 @@ for (
       hint:
         "Write HOST, USER@HOST, [IPV6] or ssh://USER@HOST:PORT; for other options use ~/.ssh/config.",
     });
+  });
+}
+
+for (const text of ["h", "me@h", "h:22", "me@h:2222", "[::1]", "me@[fe80::1%eth0]:2222"]) {
+  Deno.test(`remoteHostText() gives ${text} back`, () => {
+    assert.equal(remoteHostText(parseRemoteHost(text)), text);
   });
 }
 
@@ -440,4 +449,71 @@ Deno.test("findSession() follows its rules", async (t) => {
       `there is no session in ${dir.path}/gone`,
     );
   });
+});
+
+Deno.test("findSession() takes a name from anywhere: a kept session's, an unnamed one's, and no other", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ cwd: "/elsewhere", env: { HOME: dir.path } });
+  const kept = testSession({ dir: `${dir.path}/.local/share/dockerdo/demo`, id: "1" });
+  const unnamed = testSession({ dir: `${dir.path}/tmp`, name: "dockerdo_abc", id: "2" });
+  for (const session of [kept, unnamed]) {
+    Deno.mkdirSync(session.dir, { recursive: true });
+    await saveSession(session);
+  }
+  await indexSession(context, unnamed);
+  assert.deepEqual(findSession(context, "demo"), kept);
+  assert.deepEqual(findSession(context, "dockerdo_abc"), unnamed);
+  // The name counts before the active session and the directory's own.
+  const inside = testContext({
+    cwd: containerMount(unnamed),
+    env: { HOME: dir.path, DOCKERDO_SESSION_DIR: unnamed.dir },
+  });
+  assert.deepEqual(findSession(inside, "demo"), kept);
+  const { message, hint, exitCode } = failureOf(() => findSession(context, "nope"));
+  assert.deepEqual({ message, hint, exitCode }, {
+    message: "there is no session nope",
+    hint: "dockerdo list shows them all.",
+    exitCode: 1,
+  });
+  for (const name of ["../demo", "", "a/b", "-x"]) {
+    assert.equal(failureOf(() => findSession(context, name)).exitCode, 2);
+  }
+});
+
+Deno.test("knownSessions() has all of them: damaged, gone, and those that the index has lost", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ env: { HOME: dir.path } });
+  const data = `${dir.path}/.local/share/dockerdo`;
+  const make = async (name: string, id: string): Promise<Session> => {
+    const session = testSession({ dir: `${data}/${name}`, name, id });
+    Deno.mkdirSync(session.dir, { recursive: true });
+    await saveSession(session);
+    return session;
+  };
+  const lost = await make("a-lost", "1");
+  const damaged = await make("b-damaged", "2");
+  const gone = await make("c-gone", "3");
+  const plain = await make("d-plain", "4");
+  for (const session of [damaged, gone, plain]) await indexSession(context, session);
+  Deno.writeTextFileSync(`${damaged.dir}/session.json`, "{");
+  Deno.removeSync(gone.dir, { recursive: true });
+  Deno.mkdirSync(`${data}/e-something-else`);
+  const shown = (): unknown[] =>
+    knownSessions(context).map(({ dir, session, problem }) => [
+      dir.slice(data.length + 1),
+      session?.name,
+      problem?.message.replace(dir, "").replace(/:.*/, ""),
+    ]);
+  assert.deepEqual(shown(), [
+    ["a-lost", "a-lost", undefined],
+    ["b-damaged", undefined, "the session file /session.json cannot be read"],
+    ["c-gone", undefined, "there is no session in "],
+    ["d-plain", "d-plain", undefined],
+  ]);
+  await forgetDirectory(context, gone.dir);
+  await forgetDirectory(context, gone.dir);
+  assert.deepEqual(shown().map((row) => (row as string[])[0]), ["a-lost", "b-damaged", "d-plain"]);
+  assert.deepEqual(listSessions(context), [plain]);
+  assert.deepEqual(knownSessions(testContext({ env: { HOME: "/nonexistent" } })), []);
+  assert.equal(lost.name, "a-lost");
 });

@@ -357,7 +357,11 @@ for (
     const failure = connectionFailure("h", `\n${words}\r\n\n`);
     assert.deepEqual(
       { message: failure.message, hint: failure.hint, exitCode: failure.exitCode },
-      { message: `cannot connect to h: ${words}`, hint, exitCode: 1 },
+      {
+        message: `cannot connect to h: ${words}`,
+        hint: hint && `${hint}\ndockerdo doctor --remote h looks for the cause.`,
+        exitCode: 1,
+      },
     );
   });
 }

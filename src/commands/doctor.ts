@@ -1,0 +1,86 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionIfAny,
+  sessionName,
+  switchFlag,
+  textFlag,
+} from "../command.ts";
+import { diagnose } from "../doctor/doctor.ts";
+import type { Finding } from "../doctor/finding.ts";
+import { Failure } from "../error.ts";
+import type { Context } from "../process.ts";
+import { parseRemoteHost, type Session } from "../session.ts";
+
+interface DoctorFlags extends SessionFlags {
+  readonly json: boolean;
+  readonly remote?: string;
+}
+
+export const command = buildCommand<DoctorFlags, [string?], CliContext>({
+  func: doctor,
+  parameters: {
+    flags: {
+      ...sessionFlags,
+      json: switchFlag("Print JSON"),
+      remote: textFlag("Host to look at (the session's, or default_remote_host)", "host"),
+    },
+    aliases: commonAliases,
+    positional: sessionName,
+  },
+  docs: {
+    brief: "Check what a session needs, and say what to do about what is missing",
+    fullDescription:
+      "Checks what a session needs, here and on the remote host, in the order in which it would fail. Each line is ok,\n" +
+      "warning or missing, with the command that mends it. Changes nothing. The exit code is 1 if something is missing.\n\n" +
+      "  dockerdo doctor --remote reykjavik",
+  },
+});
+
+async function doctor(
+  this: CliContext,
+  flags: DoctorFlags,
+  name?: string,
+): Promise<void> {
+  const context = contextOf(this, flags);
+  const remote = flags.remote === undefined ? undefined : parseRemoteHost(flags.remote);
+  const session = sessionOrFailure(context, flags, name);
+  const findings: Finding[] = [];
+  for await (const finding of diagnose(context, { session, remote })) {
+    findings.push(finding);
+    if (!flags.json) context.stdout(asText(finding));
+  }
+  if (flags.json) context.stdout(`${JSON.stringify(findings, null, 2)}\n`);
+  const missing = findings.filter(({ status }) => status === "missing");
+  if (missing.length === 0) return;
+  throw new Failure(`missing: ${missing.map(({ check }) => check).join(", ")}`, {
+    hint: "The commands above mend that.",
+  });
+}
+
+function sessionOrFailure(
+  context: Context,
+  flags: DoctorFlags,
+  name: string | undefined,
+): Session | Failure | undefined {
+  try {
+    return sessionIfAny(context, flags, name);
+  } catch (error) {
+    // One that is named must be there; an active one that is damaged is a finding.
+    const named = name !== undefined || flags.session !== undefined;
+    if (error instanceof Failure && !named) return error;
+    throw error;
+  }
+}
+
+function asText({ check, status, found, remedy }: Finding): string {
+  const indent = " ".repeat(9);
+  const line = `${status.padEnd(8)} ${check.padEnd(13)}  ${
+    found.replaceAll("\n", `\n${indent}`)
+  }\n`;
+  return remedy === null ? line : `${line}${indent}${remedy.replaceAll("\n", `\n${indent}`)}\n`;
+}

@@ -1,0 +1,74 @@
+import { dockerTrouble } from "../docker.ts";
+import { formatBytes } from "../output.ts";
+import type { Finished } from "../process.ts";
+import { type Finding, missing, ok, warning } from "./finding.ts";
+import { allowDocker, install, reaching, startDocker, type System } from "./remedy.ts";
+
+const LITTLE_SPACE = 2e9;
+const NO_SPACE = 200e6;
+
+/**
+ * Run where an engine is: its version, the file system that its data is on as df(1) tells it, in 1024 bytes.
+ * The exit code is docker's.
+ */
+export const ASK_DOCKER = `docker version --format '{{.Server.Version}}' || exit
+root=$(docker info --format '{{.DockerRootDir}}')
+df -Pk "$root" 2>/dev/null | tail -n 1
+echo "$root"`;
+
+/** What {@link ASK_DOCKER} has told, as findings. */
+export function judgeDocker(
+  asked: Finished,
+  { system, where, needed, limitMs }: {
+    readonly system: System;
+    readonly where: "here" | "there";
+    /** Whether a session cannot do without this engine. */
+    readonly needed: boolean;
+    readonly limitMs: number;
+  },
+): Finding[] {
+  const check = `docker ${where}`;
+  const bad = needed ? missing : warning;
+  const what = needed ? "" : " (only dockerdo build needs it; build --remote does without)";
+  if (asked.code === 124) {
+    const found = `the engine has not answered within ${limitMs / 1000} s${what}`;
+    return [bad(check, found, reaching(system, "docker version"))];
+  }
+  if (asked.code !== 0) {
+    const words = asked.stderr.trim().split("\n").at(-1) ?? "";
+    const trouble = dockerTrouble(asked.stderr);
+    if (trouble === "program" || asked.code === 127) {
+      return [bad(check, `not installed${what}`, install(system, "docker"))];
+    }
+    if (trouble === "permission") {
+      return [bad(check, `you may not use the engine${what}`, allowDocker(system))];
+    }
+    if (trouble === "daemon") {
+      return [bad(check, `the engine does not run${what}`, startDocker(system))];
+    }
+    return [bad(check, `${words}${what}`, reaching(system, "docker version"))];
+  }
+  const [version = "", disk = "", root = ""] = asked.stdout.trim().split("\n");
+  const space = judgeSpace(disk, { check: `disk ${where}`, place: root, mend: PRUNE, system });
+  return [ok(check, `engine ${version}`), ...space === undefined ? [] : [space]];
+}
+
+const PRUNE = "docker system df; docker system prune";
+
+/** A line of `df -Pk` as a finding; undefined where it is none. */
+export function judgeSpace(
+  line: string,
+  { check, place, mend, system }: {
+    readonly check: string;
+    readonly place: string;
+    readonly mend: string;
+    readonly system: System;
+  },
+): Finding | undefined {
+  const blocks = /\s(\d+)\s+\d+\s+(-?\d+)\s+\d+%\s/.exec(line)?.[2];
+  if (blocks === undefined) return undefined;
+  const bytes = Math.max(0, Number(blocks)) * 1024;
+  const found = `${formatBytes(bytes)} free for ${place}`;
+  if (bytes < NO_SPACE) return missing(check, found, reaching(system, mend));
+  return bytes < LITTLE_SPACE ? warning(check, found, reaching(system, mend)) : ok(check, found);
+}
