@@ -1,4 +1,4 @@
-import { usageFailure } from "./error.ts";
+import { Failure, usageFailure } from "./error.ts";
 import type { Context } from "./process.ts";
 
 /**
@@ -10,13 +10,26 @@ export async function confirm(context: Context, question: string): Promise<boole
     throw usageFailure("there is no terminal to ask on", "Add --yes to go on without a question.");
   }
   context.stderr(`${question} [y/N] `);
+  const interrupted = Promise.withResolvers<never>();
+  const listener = (): void => {
+    interrupted.reject(new Failure("interrupted by SIGINT", { exitCode: 130 }));
+  };
+  Deno.addSignalListener("SIGINT", listener);
+  try {
+    return /^y(es)?$/i.test((await Promise.race([readLine(), interrupted.promise])).trim());
+  } finally {
+    Deno.removeSignalListener("SIGINT", listener);
+  }
+}
+
+async function readLine(): Promise<string> {
   const decoder = new TextDecoder();
-  let answer = "";
-  while (!answer.includes("\n")) {
+  let line = "";
+  while (!line.includes("\n")) {
     const buffer = new Uint8Array(256);
     const length = await Deno.stdin.read(buffer);
     if (length === null) break;
-    answer += decoder.decode(buffer.subarray(0, length), { stream: true });
+    line += decoder.decode(buffer.subarray(0, length), { stream: true });
   }
-  return /^y(es)?$/i.test(answer.trim());
+  return line;
 }

@@ -329,6 +329,10 @@ export function connectionFailure(host: string, stderr: string): Failure {
   const words = stderr.trim().split("\n").filter((line) => line.trim() !== "").join("\n");
   const hints: readonly (readonly [RegExp, string])[] = [
     [
+      /administratively prohibited/i,
+      "The remote host's sshd forbids forwarding: dockerdo run --connect exec does without.",
+    ],
+    [
       /host key verification failed/i,
       `Log in once by hand to check and accept its key: ssh ${host}`,
     ],

@@ -11,10 +11,12 @@ const NO_SPACE = 200e6;
  * Run where an engine is: its version, the file system that its data is on as df(1) tells it, in 1024 bytes.
  * The exit code is docker's.
  */
-export const ASK_DOCKER = `docker version --format '{{.Server.Version}}' || exit
-root=$(docker info --format '{{.DockerRootDir}}')
-df -Pk "$root" 2>/dev/null | tail -n 1
-echo "$root"`;
+export const ASK_DOCKER = [
+  "docker version --format '{{.Server.Version}}' || exit",
+  "root=$(docker info --format '{{.DockerRootDir}}')",
+  'df -Pk "$root" 2>/dev/null | tail -n 1',
+  'echo "$root"',
+].join("; ");
 
 /** What {@link ASK_DOCKER} has told, as findings. */
 export function judgeDocker(

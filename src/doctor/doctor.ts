@@ -64,9 +64,11 @@ export async function* diagnose(
   } else if (session !== undefined) {
     checks.push(["session", () => checkSession(context, session)]);
   }
-  for (const findings of checks.map(([name, check]) => limited(name, check))) {
-    yield* await findings;
-  }
+  // An interruption reaches any of them, and ends them all.
+  const interrupted = Promise.withResolvers<never>();
+  const running = checks.map(([name, check]) => limited(name, check));
+  for (const findings of running) findings.catch(interrupted.reject);
+  for (const findings of running) yield* await Promise.race([interrupted.promise, findings]);
 }
 
 function configured(

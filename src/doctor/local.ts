@@ -3,6 +3,7 @@ import { Failure } from "../error.ts";
 import { findPublicKey } from "../key.ts";
 import { userDirectory } from "../paths.ts";
 import { capture, type Context, type Finished, isOnPath } from "../process.ts";
+import { quote } from "../quote.ts";
 import { LONGEST_SOCKET_PATH, runtimeSocketDir } from "../ssh.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
@@ -44,7 +45,7 @@ export async function checkConfig(
     return { config, findings: [finding] };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const remedy = `\${EDITOR:-vi} ${path}`;
+    const remedy = `\${EDITOR:-vi} ${quote(path)}`;
     return { config: undefined, findings: [missing("configuration", error.message, remedy)] };
   }
 }
@@ -100,7 +101,7 @@ async function judgeAgent(
   if (!isEncrypted(text)) return ok("ssh agent", `${state}; ${file} needs none`);
   const start = runs ? "" : 'eval "$(ssh-agent)" && ';
   const why = `${state}, and ${file} has a passphrase, which only a terminal can be asked for`;
-  return warning("ssh agent", why, `${start}ssh-add ${file}`);
+  return warning("ssh agent", why, `${start}ssh-add ${quote(file ?? "")}`);
 }
 
 /** Whether the text of a private key file is locked by a passphrase (PROTOCOL.key of OpenSSH; PEM). */
@@ -209,12 +210,14 @@ export async function checkPlaces(context: Context, system: System): Promise<Fin
     ? `, since ${wanted} is not there or too long`
     : "";
   return [
-    sessions.code === 0
-      ? ok("sessions", data)
-      : missing("sessions", `${data} cannot be written`, `mkdir -p ${data} && chmod u+w ${data}`),
+    sessions.code === 0 ? ok("sessions", data) : missing(
+      "sessions",
+      `${data} cannot be written`,
+      `mkdir -p ${quote(data)} && chmod u+w ${quote(data)}`,
+    ),
     ...space === undefined ? [] : [space],
     sockets.code === 0
       ? ok("sockets", `in ${base}${instead}, ${length}`)
-      : missing("sockets", `${base} cannot be written`, `ls -ld ${base}`),
+      : missing("sockets", `${base} cannot be written`, `ls -ld ${quote(base)}`),
   ];
 }

@@ -22,16 +22,20 @@ export interface RemoteTarget {
   readonly forwards: boolean;
 }
 
-// Root may ask sshd itself; for everybody else the first value in the files that can be read counts.
-const ASK_HOST = `date +%s
-id -u
-df -Pk . | tail -n 1
-[ -d /run/systemd/system ] && echo systemd
-PATH=$PATH:/usr/sbin:/sbin
-sshd -T -C "user=$(id -un),host=localhost,addr=127.0.0.1" 2>/dev/null | grep -i '^maxsessions ' ||
-  cat /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config 2>/dev/null | grep -iE '^[[:space:]]*maxsessions[[:space:]]'
-cat /etc/os-release
-:`;
+// One line, for csh's sake. Root may ask sshd itself; for everybody else the first value in the files that can
+// be read counts.
+const ASK_HOST = [
+  "date +%s",
+  "id -u",
+  "df -Pk . | tail -n 1",
+  "[ -d /run/systemd/system ] && echo systemd",
+  "PATH=$PATH:/usr/sbin:/sbin",
+  'sshd -T -C "user=$(id -un),host=localhost,addr=127.0.0.1" 2>/dev/null | grep -i "^maxsessions " || ' +
+  "cat /etc/ssh/sshd_config.d/*.conf /etc/ssh/sshd_config 2>/dev/null | " +
+  'grep -iE "^[[:space:]]*maxsessions[[:space:]]"',
+  "cat /etc/os-release",
+  "true",
+].join("; ");
 
 /** Everything that a session needs of its remote host, in the order in which it would fail. */
 export async function checkRemote(context: Context, target: RemoteTarget): Promise<Finding[]> {
@@ -201,7 +205,8 @@ export function judgeMaxSessions(output: string, system: System): Finding {
   const found = given === undefined ? `${sessions}, sshd's default` : String(sessions);
   if (sessions >= FEWEST_SESSIONS) return ok("MaxSessions", found);
   const file = "/etc/ssh/sshd_config.d/dockerdo.conf";
-  const words = [`sh -c 'echo MaxSessions 10 > ${file}'`, "systemctl reload ssh"];
+  const service = system.family === "debian" ? "ssh" : "sshd";
+  const words = [`sh -c 'echo MaxSessions 10 > ${file}'`, `systemctl reload ${service}`];
   return missing(
     "MaxSessions",
     `${found}: a session needs ${FEWEST_SESSIONS}`,

@@ -230,7 +230,7 @@ Deno.test("allSessionContainers() asks once, makes no master, and takes a contai
 
 Deno.test("allSessionContainers() gives a host that does not answer up, by name", async () => {
   using dir = temporaryDir();
-  Deno.writeTextFileSync(`${dir.path}/ssh`, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+  await Deno.writeTextFile(`${dir.path}/ssh`, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
   const context = testContext({ env: { PATH: `${dir.path}:${Deno.env.get("PATH")}` } });
   const session = testSession({ socketDir: dir.path });
   await assert.rejects(within(10_000, allSessionContainers(context, session, 1000)), {

@@ -319,6 +319,10 @@ Deno.test("onRemoteHost() leaves the words as they are where the remote host is 
 for (
   const [words, hint] of [
     [
+      "channel 0: open failed: administratively prohibited: open failed\nConnection closed by UNKNOWN port 65535",
+      "The remote host's sshd forbids forwarding: dockerdo run --connect exec does without.",
+    ],
+    [
       "Host key verification failed.",
       "Log in once by hand to check and accept its key: ssh h",
     ],
