@@ -99,13 +99,17 @@ export function isInTable(
  * Whether what is mounted at a point answers. Asked by a child that can be left behind: whoever looks into a
  * mount that does not answer may not be ended any more.
  */
-export async function isAnswering(context: Context, point: string): Promise<boolean> {
+export async function isAnswering(
+  context: Context,
+  point: string,
+  limitMs: number,
+): Promise<boolean> {
   const asked = capture({ ...context, cwd: "/" }, ["ls", "-d", `${point}/.`], {
     question: true,
-    limitMs: LOOK_LIMIT_MS,
+    limitMs,
     detached: true,
   });
-  return (await Promise.race([asked, pause(LOOK_LIMIT_MS + 500)]))?.code === 0;
+  return (await Promise.race([asked, pause(limitMs + 500)]))?.code === 0;
 }
 
 /** Fails unless something can be mounted at `point`: a directory that is empty, or that is not there yet. */
@@ -221,7 +225,7 @@ async function removeRelayWrapper(session: Session): Promise<void> {
 async function waitForAnswer(context: Context, session: Session, point: string): Promise<void> {
   const limit = Date.now() + ANSWER_LIMIT_MS;
   while (Date.now() < limit) {
-    if (await isAnswering(context, point)) return;
+    if (await isAnswering(context, point, LOOK_LIMIT_MS)) return;
     await pause(ASK_AGAIN_MS);
   }
   await unmount(context, session, { destination: "container", force: true });

@@ -1,10 +1,17 @@
 import { allSessionContainers, type Container } from "./docker.ts";
 import { Failure } from "./error.ts";
-import { isAnswering, isInTable, type MountEntry, mountPoint, mountTable } from "./mount.ts";
+import { isAnswering, isInTable, type MountEntry, mountTable } from "./mount.ts";
 import type { Context } from "./process.ts";
-import { type KnownSession, knownSessions, remoteHostText, type Session } from "./session.ts";
+import {
+  containerMount,
+  type KnownSession,
+  knownSessions,
+  remoteHostText,
+  type Session,
+} from "./session.ts";
 
-const HOST_LIMIT_MS = 5000;
+/** For a host to answer, and for a mount. */
+const LIMIT_MS = 5000;
 const WORTH_A_TRY_MS = 1000;
 
 /** A session as the world has it. */
@@ -31,8 +38,11 @@ export async function survey(cli: Context): Promise<Surveyed[]> {
   const context = { ...cli, cwd: "/" };
   const known = knownSessions(context);
   const table = await mountTable(context);
-  const answers = await askHosts(context, known);
-  return await Promise.all(known.map((one) => look(context, one, { table, answers })));
+  const [answers, mounts] = await Promise.all([
+    askHosts(context, known),
+    Promise.all(known.map(({ session }) => mountState(context, session, table))),
+  ]);
+  return known.map((one, at) => judge(one, { answers, mount: mounts[at] ?? "none" }));
 }
 
 /** The host of a session's container, as the user writes it. */
@@ -54,7 +64,7 @@ async function askHosts(
 
 // Any of a host's sessions can be asked: that the files of one are damaged says nothing of the host.
 async function ask(context: Context, sessions: readonly Session[]): Promise<Answer> {
-  const end = Date.now() + HOST_LIMIT_MS;
+  const end = Date.now() + LIMIT_MS;
   let failure = new Failure("nobody was asked");
   for (const session of sessions) {
     const limitMs = end - Date.now();
@@ -69,22 +79,28 @@ async function ask(context: Context, sessions: readonly Session[]): Promise<Answ
   return failure;
 }
 
-async function look(
+async function mountState(
   context: Context,
+  session: Session | undefined,
+  table: readonly MountEntry[],
+): Promise<Surveyed["mount"]> {
+  if (session === undefined || !isInTable(table, session, "container")) return "none";
+  const answers = await isAnswering(context, containerMount(session), LIMIT_MS);
+  return answers ? "mounted" : "dead";
+}
+
+function judge(
   { dir, session, problem }: KnownSession,
-  { table, answers }: {
-    readonly table: readonly MountEntry[];
+  { answers, mount }: {
     readonly answers: ReadonlyMap<string, Answer>;
+    readonly mount: Surveyed["mount"];
   },
-): Promise<Surveyed> {
+): Surveyed {
   if (session === undefined) {
     const gone = problem?.cause instanceof Deno.errors.NotFound;
     const state = gone ? "gone" : "damaged";
-    return { dir, session, state, mount: "none", problem: problem?.message ?? null };
+    return { dir, session, state, mount, problem: problem?.message ?? null };
   }
-  const point = mountPoint(session, "container");
-  const mounted = point !== undefined && isInTable(table, session, "container");
-  const mount = !mounted ? "none" : await isAnswering(context, point) ? "mounted" : "dead";
   const answer = answers.get(hostOf(session));
   if (answer === undefined || answer instanceof Failure) {
     return { dir, session, state: "unknown", mount, problem: answer?.message ?? null };

@@ -58,7 +58,7 @@ async function checkLink(
     isMasterAlive(context, session, destination),
     isMounted(context, session, destination),
   ]);
-  const answers = mounted && await isAnswering(context, point);
+  const answers = mounted && await isAnswering(context, point, HOST_LIMIT_MS);
   const findings: Finding[] = [];
   if (alive) findings.push(ok(`master`, `of the ${of(destination)} is up`));
   else if (wanted) findings.push(warning(`master`, `of the ${of(destination)} is down`, reconnect));

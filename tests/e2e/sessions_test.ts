@@ -139,6 +139,12 @@ Deno.test("prune removes what a host has no more, asks first, and leaves what ju
   assert.match(silent.stderr, /no terminal to ask on\n {2}Add --yes/);
   const no = await user.types("script -qec 'dockerdo prune' /dev/null", { stdin: "n\n" });
   assert.match(no.stdout, /Remove this session, with image and history\? \[y\/N\]/);
+  const asked =
+    `timeout 20 sh -c 'until grep -q y/N asked; do sleep 0.1; done; printf "\\003"; sleep 5'`;
+  const cut = await user.types(
+    `touch asked; ${asked} | script -qfec 'dockerdo prune' asked >/dev/null; echo \${PIPESTATUS[1]}`,
+  );
+  assert.equal(cut.stdout, "130\n");
   assert.deepEqual(await names(), ["away", "gone", "idle"]);
   await user.does("dockerdo prune --yes");
   assert.deepEqual(await names(), ["away", "idle"]);
