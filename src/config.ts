@@ -29,7 +29,7 @@ const UserConfig = v.object({
     text,
     "dockerdo-{base_image}:{base_image_tag}-{session_name}",
   ),
-  default_mount: v.optional(v.picklist(["plain", "relay"], "expected plain or relay"), "plain"),
+  default_mount: v.optional(v.picklist(["plain", "relay"], "expected plain or relay"), "relay"),
   default_remote_delay: v.optional(v.number("expected a number of seconds"), 0),
   default_remote_host: v.optional(v.nullable(text), null),
   ssh_key_path: v.optional(v.nullable(text), null),

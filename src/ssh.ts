@@ -201,7 +201,7 @@ export async function makeSocketDir(context: Context, id: string): Promise<strin
 
 // The relay's starter is there too, and sshfs knows no way to write a blank in its name.
 function fits(dir: string): boolean {
-  return !dir.includes(" ") &&
+  return !/\s/.test(dir) &&
     new TextEncoder().encode(`${dir}/container`).length <= LONGEST_SOCKET_PATH;
 }
 

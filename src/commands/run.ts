@@ -5,6 +5,7 @@ import {
   commonFlags,
   contextOf,
   passedArguments,
+  recordFlag,
   textFlag,
 } from "../command.ts";
 import { loadConfig } from "../config.ts";
@@ -25,6 +26,7 @@ import {
   SESSION_LABEL,
   sessionContainers,
 } from "../docker.ts";
+import { decideRecording } from "../edits.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { findPublicKey } from "../key.ts";
 import { checkMountPoint, isMounted } from "../mount.ts";
@@ -41,6 +43,7 @@ import {
 
 interface RunFlags extends CommonFlags {
   readonly connect?: "exec" | "port";
+  readonly record?: boolean;
   readonly defaultArgs: boolean;
   readonly sshPortOnRemoteHost?: string;
   readonly remoteDelay?: string;
@@ -57,6 +60,7 @@ export const command = buildCommand<RunFlags, string[], CliContext>({
         brief: "Reach sshd through docker exec, or on a published loopback port; from now on",
         optional: true,
       },
+      record: recordFlag,
       defaultArgs: {
         kind: "boolean",
         brief: "Take the configuration's default_docker_run_args too",
@@ -98,7 +102,12 @@ async function runContainer(this: CliContext, flags: RunFlags, ...words: string[
   const connect = flags.connect ??
     (flags.sshPortOnRemoteHost === undefined ? found.connect : "port");
   const mount = kind ?? found.mount;
-  const wanted = { ...found, connect, mount };
+  const record = decideRecording(context, {
+    asked: flags.record,
+    otherwise: found.record || config.always_record_inotify,
+    mount,
+  });
+  const wanted = { ...found, connect, mount, record };
   const session = await connectRemoteHost(context, wanted, { interactive: true });
   const key = await findPublicKey(context, config.ssh_key_path);
   await checkImage(context, session);
@@ -109,7 +118,13 @@ async function runContainer(this: CliContext, flags: RunFlags, ...words: string[
   undo.defer(() => removeContainers(context, session));
   const containerId = await dockerRun(context, session, runArguments);
   if (!context.dryRun) {
-    await updateSession(session.dir, (stored) => ({ ...stored, connect, mount, containerId }));
+    await updateSession(session.dir, (stored) => ({
+      ...stored,
+      connect,
+      mount,
+      record,
+      containerId,
+    }));
     undo.defer(async () => {
       await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
     });

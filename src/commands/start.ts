@@ -5,37 +5,60 @@ import {
   type CommonFlags,
   commonFlags,
   contextOf,
+  mountFlag,
   passedArguments,
+  recordFlag,
 } from "../command.ts";
 import { loadConfig } from "../config.ts";
-import { connectContainer, connectRemoteHost, findContainer } from "../connection.ts";
+import {
+  connectContainer,
+  connectRemoteHost,
+  disconnectContainer,
+  findContainer,
+} from "../connection.ts";
 import { docker } from "../docker.ts";
+import { decideRecording } from "../edits.ts";
 import { Failure } from "../error.ts";
 import { findPublicKey } from "../key.ts";
 import { progress } from "../output.ts";
-import { containerMount, findSession, lockLifecycle } from "../session.ts";
+import type { Context } from "../process.ts";
+import {
+  containerMount,
+  findSession,
+  lockLifecycle,
+  type MountKind,
+  type Session,
+  updateSession,
+} from "../session.ts";
 import { stopMaster } from "../ssh.ts";
 
-export const command = buildCommand<CommonFlags, string[], CliContext>({
+interface StartFlags extends CommonFlags {
+  readonly mount?: MountKind;
+  readonly record?: boolean;
+}
+
+export const command = buildCommand<StartFlags, string[], CliContext>({
   func: start,
   parameters: {
-    flags: commonFlags,
+    flags: { ...commonFlags, mount: mountFlag, record: recordFlag },
     aliases: commonAliases,
     positional: passedArguments("docker start"),
   },
   docs: {
     brief: "Start the session's stopped container and mount its filesystem",
     fullDescription:
-      "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat.\n\n  dockerdo stop; dockerdo start",
+      "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat; with --mount or --record it " +
+      "mounts anew if it must.\n\n  dockerdo stop; dockerdo start",
   },
 });
 
-async function start(this: CliContext, flags: CommonFlags, ...words: string[]): Promise<void> {
+async function start(this: CliContext, flags: StartFlags, ...words: string[]): Promise<void> {
   const context = contextOf(this, flags);
   const config = await loadConfig(context);
   const found = findSession(context);
   using _lock = await lockLifecycle(context, found);
-  const session = await connectRemoteHost(context, found, { interactive: true });
+  const wanted = await mountedAnew(context, found, flags);
+  const session = await connectRemoteHost(context, wanted, { interactive: true });
   const container = await findContainer(context, session);
   if (container === undefined) {
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
@@ -53,4 +76,22 @@ async function start(this: CliContext, flags: CommonFlags, ...words: string[]): 
   }
   await connectContainer(context, session, { containerId: container.id, key });
   progress(context, "container", `Ready: ${containerMount(session)}`);
+}
+
+/** The session with what the flags say of its mount; a mount of another kind goes first. */
+async function mountedAnew(
+  context: Context,
+  found: Session,
+  flags: StartFlags,
+): Promise<Session> {
+  const mount = flags.mount ?? found.mount;
+  const record = decideRecording(context, {
+    asked: flags.record,
+    otherwise: found.record,
+    mount,
+  });
+  if (mount === found.mount && record === found.record) return found;
+  await disconnectContainer(context, found, { force: false });
+  if (context.dryRun) return { ...found, mount, record };
+  return await updateSession(found.dir, (stored) => ({ ...stored, mount, record }));
 }

@@ -121,7 +121,14 @@ for (
     using fake = fakes(dir.path, { FAKE_sshfs__h: help, FAKE_sshfs: "" });
     const socketDir = `${dir.path}/b,c\\d`;
     Deno.mkdirSync(socketDir);
-    const session = testSession({ dir: dir.path, workDir: dir.path, socketDir, mount: kind });
+    const session = testSession({
+      dir: dir.path,
+      workDir: dir.path,
+      socketDir,
+      mount: kind,
+      record: true,
+      containerId: "c0ffee",
+    });
     const context = testContext({ env: fake.env });
     await mount(context, session, { destination: "container", path: "/" });
     const config = `${dir.path}/ssh_config`;
@@ -137,7 +144,8 @@ for (
     ]);
     const words = [
       ...selfCommand(["--max-semi-space-size=1", "--optimize-for-size"]),
-      ...["relay", `${dir.path}/relay`, point, "/", "100", "--", "ssh", "-F", config],
+      ...["relay", `${dir.path}/relay`, point, "/", "100"],
+      ...[`${dir.path}/changes.jsonl`, "c0ffee", "--", "ssh", "-F", config],
     ];
     const script = (): string | undefined => {
       try {
