@@ -268,7 +268,8 @@ export async function readEdits(context: Context, session: Session): Promise<Edi
     }
   }
   edits.push(...story.tell());
-  const present = container === session.containerId;
+  // A journal that somebody began anew does not say.
+  const present = container === undefined || container === session.containerId;
   const explains = ({ letter, path }: ContainerChange): boolean =>
     present && (paths.has(path) || (letter === "C" && parents.has(path)) ||
       trees.some((tree) => path.startsWith(tree)));
@@ -291,6 +292,9 @@ const NOISE = [
   "/var/cache",
   "/var/log",
   "/etc/dockerdo",
+  // What `docker run --init` mounts, on this path or, after a merge of the two, on that.
+  "/sbin/docker-init",
+  "/usr/sbin/docker-init",
   "/dev",
   "/proc",
   "/sys",

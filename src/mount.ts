@@ -66,7 +66,8 @@ const END_LIMIT_MS = 3000;
 const ASK_AGAIN_MS = 20;
 
 // The shell stands in the directory below the mount: should the mount go, nothing is written there by mistake.
-const MOUNT = 'exec 2>"$0"; cd -- "$1" && shift && "$@" && chmod 555 .';
+// sshfs does not: a shell that it starts would ask for PWD through a mount that nobody serves yet.
+const MOUNT = 'exec 2>"$0"; cd -- "$1" && shift && (cd / && exec "$@") && chmod 555 .';
 
 /** Where a destination's filesystem is mounted; undefined where it needs no mount. */
 export function mountPoint(session: Session, destination: Destination): string | undefined {
