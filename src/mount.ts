@@ -2,7 +2,6 @@ import { selfCommand } from "./context.ts";
 import { Failure } from "./error.ts";
 import { capture, type Context } from "./process.ts";
 import { quoteAll } from "./quote.ts";
-import { isRelayRunning } from "./relay/drop.ts";
 import { buildMount, containerMount, journalPath, relayDir, type Session } from "./session.ts";
 import { type Destination, sshConfigPath, sshHost } from "./ssh.ts";
 
@@ -99,6 +98,16 @@ export async function isServed(
 ): Promise<boolean> {
   return await isMounted(context, session, destination) &&
     (await servers(context, sourceName(session, destination))).length > 0;
+}
+
+/** Whether a relay of this mount runs. */
+export async function isRelayed(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  const words = ` relay ${relayDir(session, destination)} ${mountPoint(session, destination)} `;
+  return (await processes(context)).some(({ args }) => args.includes(words));
 }
 
 /** Fails unless something can be mounted at `point`: a directory that is empty, or that is not there yet. */
@@ -300,7 +309,7 @@ export async function unmount(
   await removeIfEmpty(context, point);
   await removeRelayWrapper(session, destination);
   const limit = Date.now() + END_LIMIT_MS;
-  while (isRelayRunning(relayDir(session, destination)) && Date.now() < limit) {
+  while (await isRelayed(context, session, destination) && Date.now() < limit) {
     await pause(ASK_AGAIN_MS);
   }
 }

@@ -10,12 +10,11 @@ import {
 import { findContainer, reachRemoteHost } from "../connection.ts";
 import { inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { isServed, mountPoint } from "../mount.ts";
+import { isRelayed, isServed, mountPoint } from "../mount.ts";
 import { overlayPath } from "../overlay.ts";
 import { userDirectory } from "../paths.ts";
 import type { Context } from "../process.ts";
-import { isRelayRunning } from "../relay/drop.ts";
-import { findSession, type MountKind, relayDir, type Session } from "../session.ts";
+import { findSession, type MountKind, type Session } from "../session.ts";
 import { type Destination, isMasterAlive } from "../ssh.ts";
 
 interface StatusFlags extends CommonFlags {
@@ -139,7 +138,7 @@ async function mountStatus(
 ): Promise<MountStatus> {
   const mounted = await isServed(context, session, destination);
   const relayed = mounted
-    ? isRelayRunning(relayDir(session, destination))
+    ? await isRelayed(context, session, destination)
     : session.mount === "relay";
   return {
     path: mountPoint(session, destination) ?? "",
