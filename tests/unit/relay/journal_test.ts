@@ -1,5 +1,7 @@
+// deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import { formatStep, Journal, parseStep, type Step } from "../../../src/relay/journal.ts";
+import { system, temporaryDir } from "../fixture.ts";
 
 /** What is written down of some steps, without the times. */
 function written(steps: (journal: Journal) => void): Partial<Step>[] {
@@ -131,3 +133,25 @@ for (
     assert.equal(parseStep(line), undefined);
   });
 }
+
+Deno.test("lines of several relays on one journal never mix", async () => {
+  using dir = temporaryDir();
+  const path = `${dir.path}/changes.jsonl`;
+  const source = new URL("../../../src/relay/journal.ts", import.meta.url).href;
+  const write = (relay: number): Promise<{ code: number }> => {
+    const code = `import { appender, Journal } from ${JSON.stringify(source)};
+      const journal = new Journal(appender(${JSON.stringify(path)}));
+      for (let i = 0; i < 500; i++) journal.created("/${relay}-" + i + "x".repeat(i * 37 % 5000));`;
+    return system([Deno.execPath(), "eval", "--quiet", code]);
+  };
+  const ended = await Promise.all([1, 2, 3].map(write));
+  assert.deepEqual(ended.map(({ code }) => code), [0, 0, 0]);
+  const found = Deno.readTextFileSync(path).split("\n").filter(Boolean).map(withoutTime);
+  const order = (relay: number): string[] =>
+    found.flatMap(({ path = "" }) =>
+      path.startsWith(`/${relay}-`) ? [/\d+(?=x|$)/.exec(path)?.[0] ?? ""] : []
+    );
+  const all = Array.from({ length: 500 }, (_, i) => `${i}`);
+  assert.deepEqual([1, 2, 3].map(order), [all, all, all]);
+  assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
+});
