@@ -129,6 +129,8 @@ export interface ContainerChange {
   readonly path: string;
 }
 
+const DIFF_LIMIT_MS = 20_000;
+
 /** What `docker diff` says of a container. */
 export async function diffContainer(
   context: Context,
@@ -136,7 +138,8 @@ export async function diffContainer(
   id: string,
 ): Promise<ContainerChange[]> {
   const doing = "Asking docker what has changed in the container";
-  return parseDiff(await docker(context, engine, { words: ["diff", id], question: true, doing }));
+  const options = { question: true, limitMs: DIFF_LIMIT_MS, doing };
+  return parseDiff(await docker(context, engine, { words: ["diff", id], ...options }));
 }
 
 /** The changes in the output of `docker diff`. A line that begins none belongs to the name before it. */
