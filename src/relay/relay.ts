@@ -207,5 +207,11 @@ function pause(milliseconds: number): Promise<void> {
 
 function logger(state: string): (text: string) => void {
   const append = appender(`${state}/relay.log`);
-  return (text) => append(`${new Date().toISOString()} ${text}\n`);
+  return (text) => {
+    try {
+      append(`${new Date().toISOString()} ${text}\n`);
+    } catch {
+      // A full disk here must not end the mount.
+    }
+  };
 }
