@@ -107,6 +107,21 @@ export function switchFlag(brief: string): {
   return { kind: "boolean", brief, default: false, withNegated: false };
 }
 
+/** `--mount`, by which several commands say how sshfs mounts. */
+export const mountFlag = {
+  kind: "enum",
+  values: ["plain", "relay"],
+  brief: "Mount with the relay, which caches, or by sshfs alone (relay)",
+  optional: true,
+} as const;
+
+/** `--record` and `--no-record`. */
+export const recordFlag = {
+  kind: "boolean",
+  brief: "Write down what local programs do to files through the container's mount, for history",
+  optional: true,
+} as const;
+
 /** The arguments that a command hands on to docker untouched. */
 export function passedArguments(program: string): {
   readonly kind: "array";

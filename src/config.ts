@@ -105,7 +105,7 @@ const UserConfig = v.object({
   default_docker_run_args: v.optional(words, ""),
   default_image: v.optional(image, "ubuntu:latest"),
   default_image_name_template: v.optional(template, TEMPLATE),
-  default_mount: v.optional(v.picklist(MOUNT, "expected plain or relay"), "plain"),
+  default_mount: v.optional(v.picklist(MOUNT, "expected plain or relay"), "relay"),
   default_remote_delay: v.optional(seconds, 0),
   default_remote_host: orNone(remoteHost),
   ssh_key_path: orNone(keyPath),

@@ -2,7 +2,7 @@ import { loadConfig } from "./config.ts";
 import { captureDocker, type Container, docker, inspectContainer } from "./docker.ts";
 import { Failure } from "./error.ts";
 import { findPublicKey, type PublicKey } from "./key.ts";
-import { isMounted, mount, unmount } from "./mount.ts";
+import { isServed, mount, unmount } from "./mount.ts";
 import { progress } from "./output.ts";
 import type { Context } from "./process.ts";
 import { loadSession, lockLifecycle, type Session, updateSession } from "./session.ts";
@@ -21,6 +21,9 @@ import {
 
 const READY_LIMIT_MS = 10_000;
 const ASK_AGAIN_MS = 50;
+
+// $1 the build dir. Prints its path without links: what the relay is told of it must be what the server calls it.
+const BUILD_DIR = 'mkdir -p -- "$1" && CDPATH= cd -- "$1" && pwd -P';
 
 // $1 the user, $2 the public key's line. Prints the user's login shell and the container's public host key.
 const PREPARE = `set -e
@@ -89,15 +92,16 @@ export async function connectRemoteHost(
   options: { readonly interactive: boolean },
 ): Promise<Session> {
   const placed = await reachRemoteHost(context, session, options);
-  if (placed.remoteHost === null || await isMounted(context, placed, "remote")) return placed;
+  if (placed.remoteHost === null || await isServed(context, placed, "remote")) return placed;
   progress(context, "local", `Mounting ${placed.remoteHost.name}:${placed.buildDir}`);
   const made = await captureOnRemoteHost(context, placed, {
-    words: ["mkdir", "-p", "--", placed.buildDir],
+    words: ["sh", "-c", BUILD_DIR, "dockerdo", placed.buildDir],
   });
   if (made.code !== 0) {
     throw new Failure(`cannot make the build dir ${placed.buildDir}: ${made.stderr.trim()}`);
   }
-  await mount(context, placed, { destination: "remote", path: placed.buildDir });
+  const path = made.stdout.replace(/\n$/, "") || placed.buildDir;
+  await mount(context, placed, { destination: "remote", path });
   return placed;
 }
 
@@ -175,7 +179,7 @@ export async function reconnect(
 
 async function bringContainerBack(context: Context, session: Session): Promise<Session> {
   const up = await isMasterAlive(context, session, "container") &&
-    await isMounted(context, session, "container");
+    await isServed(context, session, "container");
   if (up || session.containerId === null) return session;
   const container = await findContainer(context, session);
   if (container?.status !== "running") {

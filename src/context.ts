@@ -8,7 +8,7 @@ export function hostContext(): Context {
     verbose: false,
     dryRun: false,
     stdout: (text) => writeAll(Deno.stdout, text),
-    stderr: (text) => writeAll(Deno.stderr, text),
+    stderr: (text) => void writeAll(Deno.stderr, text),
   };
 }
 
@@ -21,13 +21,15 @@ function currentDirectory(): string {
   }
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
   let rest = new TextEncoder().encode(text);
   try {
     while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+    return true;
   } catch (error) {
     // The reader went away (`dockerdo history | head`): there is nobody left to tell.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    return false;
   }
 }
 

@@ -163,6 +163,32 @@ export async function sessionContainers(
   return found.filter((container) => container !== undefined);
 }
 
+/** A path that differs from the image's: added, changed or deleted, in docker's own letters. */
+export interface ContainerChange {
+  readonly letter: "A" | "C" | "D";
+  readonly path: string;
+}
+
+const DIFF_LIMIT_MS = 20_000;
+
+/** What `docker diff` says of a container. */
+export async function diffContainer(
+  context: Context,
+  engine: Engine,
+  id: string,
+): Promise<ContainerChange[]> {
+  const doing = "Asking docker what has changed in the container";
+  const options = { question: true, limitMs: DIFF_LIMIT_MS, doing };
+  return parseDiff(await docker(context, engine, { words: ["diff", id], ...options }));
+}
+
+/** The changes in the output of `docker diff`. A line that begins none belongs to the name before it. */
+export function parseDiff(text: string): ContainerChange[] {
+  return [...text.matchAll(/^([ACD]) (\/.*(?:\n(?![ACD] \/).*)*)/gm)].map(
+    ([, letter, path = ""]) => ({ letter: letter as ContainerChange["letter"], path }),
+  );
+}
+
 /** The image of this reference or id; undefined where the engine has none. */
 export async function inspectImage(
   context: Context,

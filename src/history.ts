@@ -46,7 +46,8 @@ export async function* readExecutions(
   }
 }
 
-async function* linesOf(path: string): AsyncGenerator<string> {
+/** The lines of a file, none where there is no file. */
+export async function* linesOf(path: string): AsyncGenerator<string> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path);
@@ -63,7 +64,8 @@ async function* linesOf(path: string): AsyncGenerator<string> {
   if (rest !== "") yield rest;
 }
 
-function parseExecution(line: string): Execution | undefined {
+/** The execution in a line of the history; undefined where it is none. */
+export function parseExecution(line: string): Execution | undefined {
   try {
     const { time, cwd, command, exitCode, durationMs } = JSON.parse(line) as Partial<Execution>;
     const valid = typeof time === "string" && typeof cwd === "string" && Array.isArray(command) &&

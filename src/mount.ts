@@ -2,8 +2,7 @@ import { selfCommand } from "./context.ts";
 import { doctorHint, Failure } from "./error.ts";
 import { capture, type Context } from "./process.ts";
 import { quoteAll } from "./quote.ts";
-import { isRelayRunning } from "./relay/drop.ts";
-import { buildMount, containerMount, relayDir, type Session } from "./session.ts";
+import { buildMount, containerMount, journalPath, relayDir, type Session } from "./session.ts";
 import { type Destination, sshConfigPath, sshHost } from "./ssh.ts";
 
 /** A line of the mount table. */
@@ -66,6 +65,10 @@ const END_LIMIT_MS = 3000;
 const LOOK_LIMIT_MS = 2000;
 const ASK_AGAIN_MS = 20;
 
+// The shell stands in the directory below the mount: should the mount go, nothing is written there by mistake.
+// sshfs does not: a shell that it starts would ask for PWD through a mount that nobody serves yet.
+const MOUNT = 'exec 2>"$0"; cd -- "$1" && shift && (cd / && exec "$@") && chmod 555 .';
+
 /** Where a destination's filesystem is mounted; undefined where it needs no mount. */
 export function mountPoint(session: Session, destination: Destination): string | undefined {
   return destination === "container" ? containerMount(session) : buildMount(session);
@@ -112,6 +115,26 @@ export async function isAnswering(
   return (await Promise.race([asked, pause(limitMs + 500)]))?.code === 0;
 }
 
+/** {@link isMounted}, and there is an sshfs that answers for it: one that was killed leaves its mount behind. */
+export async function isServed(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  return await isMounted(context, session, destination) &&
+    (await servers(context, sourceName(session, destination))).length > 0;
+}
+
+/** Whether a relay of this mount runs. */
+export async function isRelayed(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  const words = ` relay ${relayDir(session, destination)} ${mountPoint(session, destination)} `;
+  return (await processes(context)).some(({ args }) => args.includes(words));
+}
+
 /** Fails unless something can be mounted at `point`: a directory that is empty, or that is not there yet. */
 export async function checkMountPoint(context: Context, point: string): Promise<void> {
   const taken = (await mountTable(context)).find((entry) => entry.point === point);
@@ -138,21 +161,32 @@ export async function checkMountPoint(context: Context, point: string): Promise<
 /**
  * Mounts a destination with sshfs, over its control master, unless it is mounted. Makes the mount point.
  * Nothing of the kernel's or sshfs's own caching is on: what is read is what is there. In a session with the
- * relay, the container's mount has that instead of ssh, and answers when this returns.
+ * relay, sshfs has that instead of ssh, and the mount answers when this returns. `path` is absolute then.
  */
 export async function mount(
   context: Context,
   session: Session,
-  { destination, path }: { readonly destination: Destination; readonly path: string },
+  { destination, path, answerLimitMs = ANSWER_LIMIT_MS }: {
+    readonly destination: Destination;
+    readonly path: string;
+    readonly answerLimitMs?: number;
+  },
 ): Promise<void> {
   const point = mountPoint(session, destination);
-  if (point === undefined || await isMounted(context, session, destination)) return;
+  if (point === undefined || await isServed(context, session, destination)) return;
+  if (await isMounted(context, session, destination)) {
+    await unmount(context, session, { destination, force: true });
+  }
   await checkMountPoint(context, point);
-  if (!context.dryRun) await Deno.mkdir(point, { recursive: true });
-  const relayed = destination === "container" && session.mount === "relay";
+  if (!context.dryRun) {
+    await Deno.mkdir(point, { recursive: true });
+    // fusermount3 wants to be allowed to write there.
+    await Deno.chmod(point, 0o755).catch(() => {});
+  }
+  const relayed = session.mount === "relay";
   const timeout = relayed ? KERNEL_TIMEOUT / 1000 : 0;
   const options = [
-    ...relayed ? [`ssh_command=${optionValue(relayWrapper(session))}`] : [],
+    ...relayed ? [`ssh_command=${optionValue(relayWrapper(session, destination))}`] : [],
     "reconnect",
     "idmap=user",
     "dir_cache=no",
@@ -161,20 +195,22 @@ export async function mount(
     `fsname=${sourceName(session, destination)}`,
     ...await symlinkOptions(context, { relayed }),
   ];
-  if (relayed && !context.dryRun) await prepareRelay(session, { point, path });
+  if (relayed && !context.dryRun) await prepareRelay(session, destination, { point, path });
   const host = sshHost(session, destination);
   const source = `${host.includes(":") ? `[${host}]` : host}:${path}`;
   const log = `${session.dir}/mount-${destination}.log`;
   const config = relayed ? [] : ["-F", sshConfigPath(session)];
   const sshfs = ["sshfs", ...config, source, point, "-o", options.join(",")];
   // The ssh below sshfs lives as long as the mount and keeps its stderr open: a pipe of ours would never end.
-  const argv = ["sh", "-c", 'exec 2>"$0"; exec "$@"', log, ...sshfs];
+  const argv = ["sh", "-c", MOUNT, log, point, ...sshfs];
   const { code, stdout } = await capture(context, argv, { detached: true });
   if (code === 0) {
-    if (relayed && !context.dryRun) await waitForAnswer(context, session, point);
+    if (relayed && !context.dryRun) {
+      await waitForAnswer(context, session, { destination, limitMs: answerLimitMs });
+    }
     return;
   }
-  if (relayed) await removeRelayWrapper(session);
+  if (relayed) await removeRelayWrapper(session, destination);
   const words = stdout + await Deno.readTextFile(log).catch(() => "");
   await Deno.remove(point).catch(() => {});
   throw mountFailure(point, words.trim());
@@ -197,40 +233,56 @@ function optionValue(path: string): string {
   return path.replaceAll(/[\\,]/g, "\\$&");
 }
 
-function relayWrapper(session: Session): string {
-  return `${session.socketDir}/relay`;
+function relayWrapper(session: Session, destination: Destination): string {
+  return `${session.socketDir}/${destination === "container" ? "relay" : "relay-remote"}`;
 }
 
 /** What sshfs calls in place of ssh, with ssh's arguments. */
 async function prepareRelay(
   session: Session,
+  destination: Destination,
   { point, path }: { readonly point: string; readonly path: string },
 ): Promise<void> {
-  const state = relayDir(session);
+  const state = relayDir(session, destination);
   await Deno.mkdir(state, { recursive: true, mode: 0o700 });
-  const relay = ["relay", state, point, path, String(KERNEL_TIMEOUT), "--"];
+  const record = session.record && destination === "container"
+    ? [journalPath(session), session.containerId ?? ""]
+    : [];
+  const relay = ["relay", state, point, path, String(KERNEL_TIMEOUT), ...record, "--"];
   const ssh = ["ssh", "-F", sshConfigPath(session)];
   const words = quoteAll([...selfCommand(RELAY_V8_FLAGS), ...relay, ...ssh]);
-  await removeRelayWrapper(session);
+  await removeRelayWrapper(session, destination);
   // In / it keeps nobody's directory busy.
-  await Deno.writeTextFile(relayWrapper(session), `#!/bin/sh\ncd / && exec ${words} "$@"\n`, {
-    mode: 0o700,
-  });
+  await Deno.writeTextFile(
+    relayWrapper(session, destination),
+    `#!/bin/sh\ncd / && exec ${words} "$@"\n`,
+    {
+      mode: 0o700,
+    },
+  );
 }
 
-async function removeRelayWrapper(session: Session): Promise<void> {
-  await Deno.remove(relayWrapper(session)).catch(() => {});
+async function removeRelayWrapper(session: Session, destination: Destination): Promise<void> {
+  await Deno.remove(relayWrapper(session, destination)).catch(() => {});
 }
 
-async function waitForAnswer(context: Context, session: Session, point: string): Promise<void> {
-  const limit = Date.now() + ANSWER_LIMIT_MS;
+// Asked by children: whoever looks into a mount that does not answer can't be ended any more.
+async function waitForAnswer(
+  context: Context,
+  session: Session,
+  { destination, limitMs }: { readonly destination: Destination; readonly limitMs: number },
+): Promise<void> {
+  const point = mountPoint(session, destination) ?? "";
+  const limit = Date.now() + limitMs;
   while (Date.now() < limit) {
     if (await isAnswering(context, point, LOOK_LIMIT_MS)) return;
     await pause(ASK_AGAIN_MS);
   }
-  await unmount(context, session, { destination: "container", force: true });
+  await unmount(context, session, { destination, force: true });
+  const log = `${relayDir(session, destination)}/relay.log`;
   throw new Failure(`${point} does not answer`, {
-    hint: `${relayDir(session)}/relay.log may tell why; dockerdo start tries again.`,
+    hint:
+      `${log} may tell why. dockerdo start tries again; with --mount plain it goes without the relay.`,
   });
 }
 
@@ -281,13 +333,11 @@ export async function unmount(
   }
   if (context.dryRun) return;
   await removeIfEmpty(context, point);
-  if (destination === "container") await clearRelayAway(session);
-}
-
-async function clearRelayAway(session: Session): Promise<void> {
-  await removeRelayWrapper(session);
+  await removeRelayWrapper(session, destination);
   const limit = Date.now() + END_LIMIT_MS;
-  while (isRelayRunning(relayDir(session)) && Date.now() < limit) await pause(ASK_AGAIN_MS);
+  while (await isRelayed(context, session, destination) && Date.now() < limit) {
+    await pause(ASK_AGAIN_MS);
+  }
 }
 
 async function removeIfEmpty(context: Context, point: string): Promise<void> {
@@ -316,13 +366,18 @@ export async function mountHolders(context: Context, point: string): Promise<Hol
   return all.filter(({ pid }) => pids.has(pid)).map(({ pid, args }) => ({ pid, name: args }));
 }
 
-// The sshfs that serves a mount carries the mount's source in its arguments.
 async function endServer(context: Context, source: string): Promise<void> {
-  for (const { pid, args } of await processes(context)) {
-    if (/^\S*sshfs /.test(args) && args.includes(`fsname=${source}`)) {
-      await capture(context, ["kill", "-KILL", String(pid)]);
-    }
+  for (const pid of await servers(context, source)) {
+    await capture(context, ["kill", "-KILL", String(pid)]);
   }
+}
+
+// The sshfs that serves a mount carries the mount's source in its arguments.
+async function servers(context: Context, source: string): Promise<number[]> {
+  const all = await processes(context);
+  return all.flatMap(({ pid, args }) =>
+    /^\S*sshfs /.test(args) && args.includes(`fsname=${source}`) ? [pid] : []
+  );
 }
 
 async function processes(context: Context): Promise<{ pid: number; args: string }[]> {

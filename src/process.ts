@@ -10,7 +10,8 @@ export interface Context {
   readonly verbose: boolean;
   /** Print the child processes that would change something instead of starting them. */
   readonly dryRun: boolean;
-  readonly stdout: (text: string) => void;
+  /** Returns false where nobody reads any more. */
+  readonly stdout: (text: string) => boolean | void;
   readonly stderr: (text: string) => void;
 }
 
@@ -59,7 +60,8 @@ const INSTALL_HINTS: Readonly<Record<string, string>> = {
 };
 
 const children = new Set<Deno.ChildProcess>();
-let interruption: Deno.Signal | undefined;
+let received: Deno.Signal | undefined;
+const onReceived = new Set<() => void>();
 
 /**
  * From now on SIGINT, SIGTERM and SIGHUP end the running child and surface as a {@link Failure} where it is
@@ -68,18 +70,34 @@ let interruption: Deno.Signal | undefined;
 export function surfaceSignals(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => {
-      interruption = signal;
+      received = signal;
       for (const child of children) endChild(child, signal);
+      for (const wake of onReceived) wake();
     });
   }
 }
 
 function throwIfInterrupted(): void {
-  if (interruption === undefined) return;
-  const signal = interruption;
-  interruption = undefined;
+  if (received === undefined) return;
+  const signal = received;
+  received = undefined;
   const exitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal as string] ?? 1;
   throw new Failure(`interrupted by ${signal}`, { exitCode });
+}
+
+/** For a command that waits without a child: rejects with the {@link Failure} of the next signal. */
+export function interruption(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  // Whoever asked may have gone by then.
+  promise.catch(() => {});
+  onReceived.add(() => {
+    try {
+      throwIfInterrupted();
+    } catch (error) {
+      reject(error);
+    }
+  });
+  return promise;
 }
 
 function spawn(argv: readonly string[], options: Deno.CommandOptions): Deno.ChildProcess {

@@ -54,8 +54,9 @@ async function deleteSession(context: Context, session: Session): Promise<void> 
     const own = (SESSION_FILES as readonly string[]).includes(name) ||
       /^session\.json\.[-0-9a-f]{36}$/.test(name);
     const path = `${session.dir}/${name}`;
-    if (path === relayDir(session)) await Deno.remove(path, { recursive: true }).catch(() => {});
-    else if (own) await Deno.remove(path).catch(() => {});
+    if ([relayDir(session, "container"), relayDir(session, "remote")].includes(path)) {
+      await Deno.remove(path, { recursive: true }).catch(() => {});
+    } else if (own) await Deno.remove(path).catch(() => {});
   }
   const foreign = (await Array.fromAsync(Deno.readDir(session.dir))).map(({ name }) => name);
   if (foreign.length === 0) {

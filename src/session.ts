@@ -18,7 +18,7 @@ export interface ImageSettings {
   readonly loginShell: string;
 }
 
-/** How the container's filesystem is mounted: by sshfs alone, or with the relay and its caches below it. */
+/** How container and build dir are mounted: by sshfs alone, or with the relay and its caches below it. */
 export type MountKind = "plain" | "relay";
 
 /** Everything about a session that nobody else can be asked. Stored as `session.json`. */
@@ -43,6 +43,8 @@ export interface Session {
   readonly user: string;
   readonly connect: "exec" | "port";
   readonly mount: MountKind;
+  /** Whether what is done through the container's mount is written down. */
+  readonly record: boolean;
   /** The private or public key file that ssh is to offer to the container; null: none chosen yet. */
   readonly identityFile: string | null;
   /** Docker's id of the container that `run` made. */
@@ -81,6 +83,7 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
   connect: (value) => value === "exec" || value === "port",
   // Sessions from before there was a choice have none.
   mount: (value) => value === undefined || value === "plain" || value === "relay",
+  record: (value) => value === undefined || typeof value === "boolean",
   identityFile: isTextOrNull,
   containerId: isTextOrNull,
   image: (value) =>
@@ -111,9 +114,14 @@ export const SESSION_FILES = [
   "mount-container.log",
 ] as const;
 
-/** What the relay of a session keeps on the disk: its bell, its log. */
-export function relayDir(session: Session): string {
-  return `${session.dir}/relay`;
+/** What the relay of a mount keeps on the disk: its bell, its log. */
+export function relayDir(session: Session, destination: "container" | "remote"): string {
+  return `${session.dir}/${destination === "container" ? "relay" : "relay-remote"}`;
+}
+
+/** Where the relay writes down what is done through the container's mount; see `relay/journal.ts`. */
+export function journalPath(session: Session): string {
+  return `${session.dir}/changes.jsonl`;
 }
 
 const MOUNT_NAME = "container";
@@ -197,8 +205,8 @@ export function loadSession(dir: string): Session {
     ? Object.entries(CHECKS).find(([key, isRight]) => !isRight(found[key]))?.[0]
     : "the file";
   if (wrong === undefined) {
-    const session = found as unknown as Omit<Session, "mount"> & { readonly mount?: MountKind };
-    return { mount: "plain", ...session, dir };
+    const session = found as unknown as Omit<Session, "mount" | "record"> & Partial<Session>;
+    return { mount: "plain", record: false, ...session, dir };
   }
   throw new Failure(
     `the session file ${path} is not one that this version understands: ${wrong} is not as it should be`,

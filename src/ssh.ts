@@ -238,7 +238,7 @@ export async function runtimeSocketDir(context: Context, id: string): Promise<st
 
 // The relay's starter is there too, and sshfs knows no way to write a blank in its name.
 function fits(dir: string): boolean {
-  return !dir.includes(" ") &&
+  return !/\s/.test(dir) &&
     new TextEncoder().encode(`${dir}/container`).length <= LONGEST_SOCKET_PATH;
 }
 

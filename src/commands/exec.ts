@@ -198,7 +198,7 @@ async function execute(
   if (context.dryRun) return exitCode;
   const durationMs = Date.now() - began.getTime();
   try {
-    if (session.mount === "relay") dropCaches(relayDir(session));
+    if (session.mount === "relay") dropCaches(relayDir(session, "container"));
   } catch {
     // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
   }

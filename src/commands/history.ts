@@ -10,38 +10,68 @@ import {
   switchFlag,
 } from "../command.ts";
 import {
+  type Edit,
+  type Edits,
+  type InsideChange,
+  readEdits,
+  readInsideChanges,
+  renderEdit,
+  renderInsideChange,
+  Story,
+} from "../edits.ts";
+import { Failure } from "../error.ts";
+import { followLines } from "../follow.ts";
+import {
   type Execution,
   executionRenderer,
+  historyPath,
+  parseExecution,
   readExecutions,
   renderEnvironment,
 } from "../history.ts";
+import { type Context, interruption } from "../process.ts";
+import { parseStep } from "../relay/journal.ts";
+import { journalPath, type Session } from "../session.ts";
+import { isMasterAlive } from "../ssh.ts";
 
 interface HistoryFlags extends SessionFlags {
   readonly json: boolean;
+  readonly follow: boolean;
 }
 
 export const command = buildCommand<HistoryFlags, [string?], CliContext>({
   func: history,
   parameters: {
-    flags: { ...sessionFlags, json: switchFlag("Print JSON") },
-    aliases: commonAliases,
+    flags: {
+      ...sessionFlags,
+      json: switchFlag("Print JSON; with --follow one object a line"),
+      follow: switchFlag("Go on with commands and edits as they come, until Ctrl-C"),
+    },
+    aliases: { ...commonAliases, f: "follow" },
     positional: sessionName,
   },
   docs: {
-    brief: "Print the session's variables and commands as lines of shell",
+    brief: "Print the session's variables, commands and edited files",
     fullDescription:
       "Prints the session's variables, then every command that was run in the container, as lines of shell that a\n" +
-      "Dockerfile's RUN can take. A command that failed has its exit code behind it.\n\n  dockerdo history > steps.sh",
+      "Dockerfile's RUN can take. A command that failed has its exit code behind it. In comments below them: the files\n" +
+      "that local programs edited through the mount, where that is recorded (dockerdo run --record), and what else has\n" +
+      "changed in the container, as docker diff has it.\n\n  dockerdo history > steps.sh",
   },
 });
 
 async function history(this: CliContext, flags: HistoryFlags, name?: string): Promise<void> {
   const context = contextOf(this, flags);
   const session = sessionOf(context, flags, name);
+  if (flags.follow) return await follow(context, session, flags);
+  const recorded = await readEdits(context, session);
+  const inside = await changesInside(context, session, recorded);
+  hint(context, session, recorded);
   if (flags.json) {
-    const commands: Execution[] = [];
-    for await (const execution of readExecutions(context, session)) commands.push(execution);
-    context.stdout(`${JSON.stringify({ environment: session.env, commands }, null, 2)}\n`);
+    const commands = await Array.fromAsync(readExecutions(context, session));
+    const { edits } = recorded;
+    const all = { environment: session.env, commands, recording: session.record, edits, inside };
+    context.stdout(`${JSON.stringify(all, null, 2)}\n`);
     return;
   }
   for (const line of renderEnvironment(session)) context.stdout(`${line}\n`);
@@ -49,4 +79,98 @@ async function history(this: CliContext, flags: HistoryFlags, name?: string): Pr
   for await (const execution of readExecutions(context, session)) {
     context.stdout(`${render(execution).join("\n")}\n`);
   }
+  section(context, "Edited through the mount", recorded.edits.map(renderEdit));
+  section(
+    context,
+    "Changed in the container by its own programs (docker diff)",
+    (inside ?? []).map(renderInsideChange),
+  );
+}
+
+function section(context: Context, title: string, lines: readonly string[]): void {
+  if (lines.length === 0) return;
+  context.stdout(`# ${title}:\n${lines.map((line) => `#   ${line}\n`).join("")}`);
+}
+
+/** null: not known. What cannot be asked must not keep the rest of the history from being shown. */
+async function changesInside(
+  context: Context,
+  session: Session,
+  recorded: Edits,
+): Promise<readonly InsideChange[] | null> {
+  if (session.containerId === null) return [];
+  try {
+    if (session.remoteHost !== null && !await isMasterAlive(context, session, "remote")) {
+      throw new Failure(`there is no connection to ${session.remoteHost.name}`);
+    }
+    return await readInsideChanges(context, session, recorded);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode > 128) throw error;
+    context.stderr(
+      `dockerdo: what has changed inside the container is not known: ${error.message}\n`,
+    );
+    return null;
+  }
+}
+
+function hint(context: Context, session: Session, { lost }: { readonly lost: number }): void {
+  if (lost > 0) {
+    context.stderr(`dockerdo: ${lost} steps could not be recorded; was the disk full?\n`);
+  }
+  if (session.record) return;
+  const verb = session.containerId === null ? "run" : "start";
+  const options = session.mount === "plain" ? "--mount relay --record" : "--record";
+  context.stderr(
+    `Edits through the mount are not recorded; from now on they are with: dockerdo ${verb} ${options}\n`,
+  );
+}
+
+/** Milliseconds of quiet after which edits are told, and the longest that they are held back. */
+const QUIET_MS = 700;
+const LONGEST_MS = 3000;
+
+async function follow(
+  context: Context,
+  session: Session,
+  { json }: { readonly json: boolean },
+): Promise<void> {
+  hint(context, session, { lost: 0 });
+  const render = executionRenderer();
+  const story = new Story();
+  let heardAt = 0;
+  let began = 0;
+  let isThere = true;
+  const print = (text: string): void => {
+    isThere = context.stdout(`${text}\n`) !== false && isThere;
+  };
+  const show = (execution: Execution): void =>
+    print(json ? JSON.stringify({ command: execution }) : render(execution).join("\n"));
+  const tell = (): void => {
+    for (const edit of story.tell()) {
+      print(json ? JSON.stringify({ edit } satisfies { edit: Edit }) : `# ${renderEdit(edit)}`);
+    }
+  };
+  if (!json) { for (const line of renderEnvironment(session)) print(line); }
+  const files = [historyPath(session), journalPath(session)]
+    .map((path) => path.slice(session.dir.length + 1));
+  let isFirst = true;
+  for await (const batch of followLines(session.dir, files, { until: interruption() })) {
+    for (const { name, line } of batch) {
+      if (name === files[0]) {
+        const execution = parseExecution(line);
+        if (execution !== undefined) show(execution);
+        continue;
+      }
+      const step = parseStep(line);
+      if (step === undefined || step.kind === "mounted" || step.kind === "lost") continue;
+      heardAt = Date.now();
+      if (story.isEmpty) began = heardAt;
+      story.add(step);
+    }
+    const now = Date.now();
+    if (isFirst || now - heardAt > QUIET_MS || now - began > LONGEST_MS) tell();
+    isFirst = false;
+    if (!isThere) return;
+  }
+  tell();
 }

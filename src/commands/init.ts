@@ -6,11 +6,14 @@ import {
   type CommonFlags,
   commonFlags,
   contextOf,
+  mountFlag,
+  recordFlag,
   switchFlag,
   textFlag,
 } from "../command.ts";
 import { loadConfig } from "../config.ts";
 import { connectRemoteHost, disconnectRemoteHost, writeSshConfig } from "../connection.ts";
+import { decideRecording } from "../edits.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { overlayTag, parseReference } from "../image.ts";
 import { checkMountPoint } from "../mount.ts";
@@ -42,6 +45,7 @@ interface InitFlags extends CommonFlags {
   readonly buildDir?: string;
   readonly connect?: "exec" | "port";
   readonly mount?: MountKind;
+  readonly record?: boolean;
   readonly remoteDelay?: string;
   readonly shell?: "sh" | "fish";
 }
@@ -65,12 +69,8 @@ export const command = buildCommand<InitFlags, [string?], CliContext>({
         brief: "Reach sshd through docker exec, or on a published loopback port",
         optional: true,
       },
-      mount: {
-        kind: "enum",
-        values: ["plain", "relay"],
-        brief: "Mount the container by sshfs alone, or with a relay that caches (plain)",
-        optional: true,
-      },
+      mount: mountFlag,
+      record: recordFlag,
       remoteDelay: {
         ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
         hidden: true,
@@ -136,6 +136,7 @@ async function planSession(context: Context, flags: InitFlags, name?: string): P
   const remote = flags.local ? undefined : flags.remote ?? config.default_remote_host ?? undefined;
   const baseImage = flags.image ?? config.default_image;
   const registry = flags.registry ?? config.default_docker_registry;
+  const mount = flags.mount ?? config.default_mount;
   const sessionName = name === undefined ? `dockerdo_${id.slice(0, 6)}` : checkSessionName(name);
   parseReference(baseImage);
   const containerName = flags.container ?? `dockerdo-${sessionName}-${id.slice(0, 6)}`;
@@ -165,7 +166,12 @@ async function planSession(context: Context, flags: InitFlags, name?: string): P
     containerName,
     user: checkUserName(flags.user ?? "root"),
     connect: flags.connect ?? config.default_connect,
-    mount: flags.mount ?? config.default_mount,
+    mount,
+    record: decideRecording(context, {
+      asked: flags.record,
+      otherwise: config.always_record_inotify,
+      mount,
+    }),
     identityFile: null,
     containerId: null,
     image: { env: {}, workdir: "/", loginShell: "" },

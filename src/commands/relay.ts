@@ -1,19 +1,34 @@
+import { hostContext } from "../context.ts";
 import { usageFailure } from "../error.ts";
+import { capture } from "../process.ts";
 import { runRelay } from "../relay/relay.ts";
 
+// Not even root can write into a directory that is not there. rmdir(2) asks nothing of a mount that is still there.
+const REMOVE_POINT = `for _ in 1 2 3 4 5 6 7 8 9 10; do
+  case $(LC_ALL=C rmdir -- "$1" 2>&1) in *busy*) sleep 0.1 ;; *) exit ;; esac
+done`;
+
 /**
- * `STATE MOUNT_POINT BASE KERNEL_TIMEOUT -- SSH…`, as `mount.ts` writes it (ms; see `RelayOptions`).
- * Serves sshfs on our stdin and stdout until it hangs up. Returns the exit code: ssh's own where it never
- * connected.
+ * `STATE MOUNT_POINT BASE KERNEL_TIMEOUT [JOURNAL CONTAINER] -- SSH…`, as `mount.ts` writes it (ms; see
+ * `RelayOptions`). Serves sshfs on our stdin and stdout until it hangs up; then the mount is gone, and so goes
+ * the mount point. Returns the exit code: ssh's own where it never connected.
  */
 export async function relay(words: readonly string[]): Promise<number> {
-  const [state, mountPoint, base, timeout, separator, ...command] = words;
+  const separator = words.indexOf("--", 4);
+  const [state, mountPoint, base, timeout, journal, container] = words.slice(0, separator);
+  const command = words.slice(separator + 1);
   const kernelTimeout = Number(timeout);
   if (
-    state === undefined || mountPoint === undefined || base === undefined ||
-    !Number.isInteger(kernelTimeout) || separator !== "--" || command.length === 0
+    separator < 0 || state === undefined || mountPoint === undefined || base === undefined ||
+    !Number.isInteger(kernelTimeout) || command.length === 0
   ) {
     throw usageFailure("relay is for sshfs to call", "dockerdo init --mount relay");
   }
-  return await runRelay({ command, state, mountPoint, base, kernelTimeout, record: false });
+  const record = journal === undefined || container === undefined
+    ? undefined
+    : { journal, container };
+  const ended = async (): Promise<void> => {
+    await capture(hostContext(), ["sh", "-c", REMOVE_POINT, "dockerdo", mountPoint]);
+  };
+  return await runRelay({ command, state, mountPoint, base, kernelTimeout, record, ended });
 }

@@ -3,6 +3,7 @@ import {
   type CliContext,
   contextOf,
   passedArguments,
+  recordFlag,
   type SessionFlags,
   sessionFlags,
   sessionOf,
@@ -26,6 +27,7 @@ import {
   SESSION_LABEL,
   sessionContainers,
 } from "../docker.ts";
+import { decideRecording } from "../edits.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { findPublicKey, type PublicKey } from "../key.ts";
 import { checkMountPoint, isMounted } from "../mount.ts";
@@ -35,6 +37,7 @@ import { containerMount, type MountKind, type Session, updateSession } from "../
 
 interface RunFlags extends SessionFlags {
   readonly connect?: "exec" | "port";
+  readonly record?: boolean;
   readonly defaultArgs: boolean;
   readonly sshPortOnRemoteHost?: string;
   readonly remoteDelay?: string;
@@ -51,6 +54,7 @@ export const command = buildCommand<RunFlags, string[], CliContext>({
         brief: "Reach sshd through docker exec, or on a published loopback port; from now on",
         optional: true,
       },
+      record: recordFlag,
       defaultArgs: {
         kind: "boolean",
         brief: "Take the configuration's default_docker_run_args too",
@@ -87,15 +91,20 @@ async function runContainer(this: CliContext, flags: RunFlags, ...words: string[
   const { kind, rest } = takeMountKind(words);
   const runArguments = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];
   refuseClashes(runArguments);
-  const { default_connect, default_mount } = configOfEnvironment(context);
+  const { default_connect, default_mount, always_record_inotify } = configOfEnvironment(context);
   const port = flags.sshPortOnRemoteHost === undefined ? undefined : "port";
   await withHost(context, sessionOf(context, flags), {
     buildDir: true,
     action: async (stored) => {
       const connect = flags.connect ?? port ?? default_connect ?? stored.connect;
       const mount = kind ?? default_mount ?? stored.mount;
+      const record = decideRecording(context, {
+        asked: flags.record ?? always_record_inotify,
+        otherwise: stored.record || config.always_record_inotify,
+        mount,
+      });
       const key = await findPublicKey(context, config.ssh_key_path);
-      await bringUp(context, { ...stored, connect, mount }, { key, runArguments });
+      await bringUp(context, { ...stored, connect, mount, record }, { key, runArguments });
     },
   });
 }
@@ -113,8 +122,14 @@ async function bringUp(
   undo.defer(() => removeContainers(context, session));
   const containerId = await dockerRun(context, session, runArguments);
   if (!context.dryRun) {
-    const { connect, mount } = session;
-    await updateSession(session.dir, (stored) => ({ ...stored, connect, mount, containerId }));
+    const { connect, mount, record } = session;
+    await updateSession(session.dir, (stored) => ({
+      ...stored,
+      connect,
+      mount,
+      record,
+      containerId,
+    }));
     undo.defer(async () => {
       await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
     });

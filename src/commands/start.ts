@@ -3,42 +3,54 @@ import {
   type CliContext,
   commonAliases,
   contextOf,
+  mountFlag,
   passedArguments,
+  recordFlag,
   type SessionFlags,
   sessionFlags,
   sessionOf,
 } from "../command.ts";
 import { loadConfig, type UserConfig } from "../config.ts";
-import { connectContainer, findContainer, withHost } from "../connection.ts";
+import { connectContainer, disconnectContainer, findContainer, withHost } from "../connection.ts";
 import { docker } from "../docker.ts";
+import { decideRecording } from "../edits.ts";
 import { Failure } from "../error.ts";
 import { findPublicKey } from "../key.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process.ts";
-import { containerMount, type Session } from "../session.ts";
+import { containerMount, type MountKind, type Session, updateSession } from "../session.ts";
 import { stopMaster } from "../ssh.ts";
 
-export const command = buildCommand<SessionFlags, string[], CliContext>({
+interface StartFlags extends SessionFlags {
+  readonly mount?: MountKind;
+  readonly record?: boolean;
+}
+
+export const command = buildCommand<StartFlags, string[], CliContext>({
   func: start,
   parameters: {
-    flags: sessionFlags,
+    flags: { ...sessionFlags, mount: mountFlag, record: recordFlag },
     aliases: commonAliases,
     positional: passedArguments("docker start, or a session's name"),
   },
   docs: {
     brief: "Start the session's stopped container and mount its filesystem",
     fullDescription:
-      "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat.\n\n  dockerdo stop; dockerdo start\n  dockerdo start NAME",
+      "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat; with --mount or --record it " +
+      "mounts anew if it must.\n\n  dockerdo stop; dockerdo start\n  dockerdo start NAME",
   },
 });
 
-async function start(this: CliContext, flags: SessionFlags, ...words: string[]): Promise<void> {
+async function start(this: CliContext, flags: StartFlags, ...words: string[]): Promise<void> {
   const context = contextOf(this, flags);
   const config = await loadConfig(context);
   const { name, rest } = takeSessionName(words);
   await withHost(context, sessionOf(context, flags, name), {
     buildDir: true,
-    action: (session) => startContainer(context, session, { config, words: rest }),
+    action: async (found) => {
+      const session = await mountedAnew(context, found, flags);
+      await startContainer(context, session, { config, words: rest });
+    },
   });
 }
 
@@ -77,4 +89,22 @@ async function startContainer(
   }
   await connectContainer(context, session, { containerId: container.id, key });
   progress(context, "container", `Ready: ${containerMount(session)}`);
+}
+
+/** The session with what the flags say of its mount; a mount of another kind goes first. */
+async function mountedAnew(
+  context: Context,
+  found: Session,
+  flags: StartFlags,
+): Promise<Session> {
+  const mount = flags.mount ?? found.mount;
+  const record = decideRecording(context, {
+    asked: flags.record,
+    otherwise: found.record,
+    mount,
+  });
+  if (mount === found.mount && record === found.record) return found;
+  await disconnectContainer(context, found, { force: false });
+  if (context.dryRun) return { ...found, mount, record };
+  return await updateSession(found.dir, (stored) => ({ ...stored, mount, record }));
 }

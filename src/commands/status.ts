@@ -12,11 +12,11 @@ import {
 import { findContainer, reachRemoteHost } from "../connection.ts";
 import { inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { isMounted, mountPoint } from "../mount.ts";
+import { isRelayed, isServed, mountPoint } from "../mount.ts";
 import { overlayPath } from "../overlay.ts";
 import { userDirectory } from "../paths.ts";
 import type { Context } from "../process.ts";
-import type { Session } from "../session.ts";
+import type { MountKind, Session } from "../session.ts";
 import { type Destination, isMasterAlive } from "../ssh.ts";
 
 interface StatusFlags extends SessionFlags {
@@ -36,7 +36,15 @@ interface Status {
     | { readonly name: string; readonly state: string; readonly id: string | null }
     | null;
   readonly masters: Readonly<Record<string, boolean>>;
-  readonly mounts: readonly { readonly path: string; readonly mounted: boolean }[];
+  readonly mounts: readonly MountStatus[];
+}
+
+interface MountStatus {
+  readonly path: string;
+  readonly mounted: boolean;
+  /** As it is mounted, or would be. */
+  readonly kind: MountKind;
+  readonly recording: boolean;
 }
 
 export const command = buildCommand<StatusFlags, [string?], CliContext>({
@@ -109,10 +117,26 @@ async function gather(context: Context, session: Session | undefined): Promise<S
         ),
       ),
     ),
-    mounts: await Promise.all(destinations.map(async (destination) => ({
-      path: mountPoint(session, destination) ?? "",
-      mounted: await isMounted(context, session, destination),
-    }))),
+    mounts: await Promise.all(
+      destinations.map((destination) => mountStatus(context, session, destination)),
+    ),
+  };
+}
+
+async function mountStatus(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<MountStatus> {
+  const mounted = await isServed(context, session, destination);
+  const relayed = mounted
+    ? await isRelayed(context, session, destination)
+    : session.mount === "relay";
+  return {
+    path: mountPoint(session, destination) ?? "",
+    mounted,
+    kind: relayed ? "relay" : "plain",
+    recording: mounted && relayed && destination === "container" && session.record,
   };
 }
 
@@ -158,8 +182,9 @@ function describe(status: Status): string {
     for (const [destination, alive] of Object.entries(status.masters)) {
       rows.push([`master ${destination}`, alive ? "up" : "down"]);
     }
-    for (const { path, mounted } of status.mounts) {
-      rows.push(["mount", `${path}: ${mounted ? "mounted" : "not mounted"}`]);
+    for (const { path, mounted, kind, recording } of status.mounts) {
+      const how = `mounted (${kind}${recording ? ", edits are recorded" : ""})`;
+      rows.push(["mount", `${path}: ${mounted ? how : "not mounted"}`]);
     }
     const names = Object.keys((status.session as unknown as Session).env);
     if (names.length > 0) rows.push(["variables", names.join(" ")]);

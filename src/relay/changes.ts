@@ -7,7 +7,7 @@ import { pass } from "./names.ts";
 import { parentOf } from "./tree.ts";
 import { isDirectory, type Reader, Status, Type, u32, type Writer } from "./wire.ts";
 
-const ATTR_SIZE = 1, ATTR_OWNER = 2, ATTR_MODE = 4;
+const ATTR_SIZE = 1, ATTR_OWNER = 2, ATTR_MODE = 4, ATTR_TIMES = 8;
 
 interface Plan {
   /** Names that the change touches. */
@@ -40,50 +40,55 @@ function change(core: Core, request: Request, plan: Plan): void {
 }
 
 export function remove(core: Core, request: Request): void {
-  const path = core.keyOf(request.fields().text());
+  const given = request.fields().text();
+  const path = core.keyOf(given);
   change(core, request, {
     paths: [path],
     look: [],
     done: (sequence) => {
+      core.journal?.deleted(given);
       if (path === undefined) return;
       core.tree.gone(path, sequence);
       core.handles.removed(path);
-      core.journal?.deleted(path);
     },
   });
 }
 
 export function rmdir(core: Core, request: Request): void {
-  const path = core.keyOf(request.fields().text());
+  const given = request.fields().text();
+  const path = core.keyOf(given);
   change(core, request, {
     paths: [path],
     look: [],
     done: (sequence) => {
+      core.journal?.deleted(given);
       if (path === undefined) return;
       core.tree.forget(path);
       core.tree.gone(path, sequence);
-      core.journal?.deleted(path);
     },
   });
 }
 
 export function mkdir(core: Core, request: Request): void {
-  const path = core.keyOf(request.fields().text());
+  const given = request.fields().text();
+  const path = core.keyOf(given);
   change(core, request, {
     paths: [path],
     look: [path],
     done: (sequence) => {
+      core.journal?.created(given);
       if (path === undefined) return;
       core.tree.made(path, sequence);
-      core.journal?.created(path);
     },
   });
 }
 
 /** RENAME of version 3 and posix-rename@openssh.com; `fields` stands before the old name. */
 export function rename(core: Core, request: Request, fields: Reader): void {
-  const from = core.keyOf(fields.text());
-  const to = core.keyOf(fields.text());
+  const oldName = fields.text();
+  const newName = fields.text();
+  const from = core.keyOf(oldName);
+  const to = core.keyOf(newName);
   const moved = from === undefined ? undefined : core.tree.find(from);
   const replaced = to === undefined ? undefined : core.tree.find(to);
   const tree = moved?.kind !== "attrs" || isDirectory(moved.attrs);
@@ -92,6 +97,10 @@ export function rename(core: Core, request: Request, fields: Reader): void {
     // Two names of one file: then the rename did nothing, and the old name is still there.
     look: [to, from],
     done: () => {
+      core.journal?.renamed(oldName, newName, {
+        replaces: replaced?.kind === "attrs",
+        directory: tree,
+      });
       if (from === undefined || to === undefined) return;
       if (tree) {
         core.tree.forget(from);
@@ -100,7 +109,6 @@ export function rename(core: Core, request: Request, fields: Reader): void {
       }
       core.tree.renameWriting(from, to);
       core.handles.renamed(from, to);
-      core.journal?.renamed(from, to, replaced?.kind === "attrs");
     },
   });
 }
@@ -115,34 +123,36 @@ export function symlink(core: Core, request: Request): void {
     paths: [path],
     look: [path],
     body: (to) => to.text(target).text(name),
-    done: () => path !== undefined && core.journal?.linked(path),
+    done: () => core.journal?.linked(name),
   });
 }
 
 /** hardlink@openssh.com; `fields` stands before the old name. */
 export function hardlink(core: Core, request: Request, fields: Reader): void {
-  const from = core.keyOf(fields.text());
-  const to = core.keyOf(fields.text());
+  const oldName = fields.text();
+  const newName = fields.text();
+  const from = core.keyOf(oldName);
+  const to = core.keyOf(newName);
   change(core, request, {
     paths: [to, from],
     look: [to],
     done: () => {
+      core.journal?.linked(newName, oldName);
       if (from !== undefined) core.tree.share(from);
-      if (to === undefined) return;
-      core.tree.share(to);
-      core.journal?.linked(to);
+      if (to !== undefined) core.tree.share(to);
     },
   });
 }
 
 /** SETSTAT, and lsetstat@openssh.com; `fields` stands before the path. */
 export function setstat(core: Core, request: Request, fields: Reader): void {
-  const path = core.keyOf(fields.text());
+  const given = fields.text();
+  const path = core.keyOf(given);
   const flags = fields.u32();
   if (!core.link.up) return core.wait(request);
   const sequence = core.forward(request, (to) => to.raw(request.fields().rest()), {
     once: true,
-    answered: (type, answer) => attributesSet(core, path, flags, { type, answer }),
+    answered: (type, answer) => attributesSet(core, given, flags, { type, answer }),
   });
   if (path === undefined) return;
   core.tree.touch(path, sequence);
@@ -157,7 +167,8 @@ export function fsetstat(core: Core, request: Request, handle: Handle, fields: R
     body.blob();
     const path = handle.detached ? undefined : core.keyOf(handle.path);
     const sequence = core.forward(request, (to) => to.blob(remote).raw(body.rest()), {
-      answered: (type, answer) => attributesSet(core, path, flags, { type, answer }),
+      answered: (type, answer) =>
+        !handle.detached && attributesSet(core, handle.path, flags, { type, answer }),
     });
     handle.known = undefined;
     if (flags & ATTR_SIZE) handle.end = 0;
@@ -169,13 +180,14 @@ export function fsetstat(core: Core, request: Request, handle: Handle, fields: R
 
 function attributesSet(
   core: Core,
-  path: string | undefined,
+  path: string,
   flags: number,
   { type, answer }: { type: number; answer: Uint8Array },
 ): boolean {
-  if (type !== Type.STATUS || u32(answer, 0) !== Status.OK || path === undefined) return false;
+  if (type !== Type.STATUS || u32(answer, 0) !== Status.OK) return false;
   if (flags & ATTR_SIZE) core.journal?.changed(path);
   else if (flags & (ATTR_OWNER | ATTR_MODE)) core.journal?.chmodded(path);
+  else if (flags & ATTR_TIMES) core.journal?.touched(path);
   return false;
 }
 

@@ -13,14 +13,9 @@ export const ANSWER = "drop.done";
 /** `done`: what the container wrote before is what the mount shows now. `none`: no relay runs. */
 export type Dropped = "done" | "none" | "late";
 
-/** Whether a relay works in this state directory. Fine where there is none. */
-export function isRelayRunning(state: string): boolean {
-  try {
-    using bell = Deno.openSync(`${state}/${BELL}`, { append: true });
-    return bell.tryLockSync?.(true) === false;
-  } catch {
-    return false;
-  }
+// Runtimes before 2.7 have no such method, nor a type of it.
+interface Tryable {
+  tryLockSync?(exclusive: boolean): boolean;
 }
 
 /**
@@ -28,7 +23,7 @@ export function isRelayRunning(state: string): boolean {
  * anything older; at most `limit` milliseconds. Blocks the thread, usually well under 1 ms.
  */
 export function dropCaches(state: string, limit = 2000): Dropped {
-  let bell: Deno.FsFile;
+  let bell: Deno.FsFile & Tryable;
   try {
     bell = Deno.openSync(`${state}/${BELL}`, { append: true });
   } catch {

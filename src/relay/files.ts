@@ -16,8 +16,6 @@ import {
 import { SMALL } from "./contents.ts";
 
 const CHANGES = Open.WRITE | Open.APPEND | Open.CREATE | Open.TRUNCATE;
-/** Milliseconds between two notes in the journal about one file that is being written. */
-const NOTE_EVERY = 1000;
 
 export function open(core: Core, request: Request): void {
   const fields = request.fields();
@@ -44,10 +42,10 @@ export function open(core: Core, request: Request): void {
         return false;
       }
       handle.remote = answer.slice(4);
-      if (path !== undefined && flags & Open.CREATE) {
-        if (flags & Open.EXCLUSIVE || before?.kind !== "attrs") journal?.created(path);
-        else if (flags & Open.TRUNCATE) journal?.changed(path);
-      } else if (path !== undefined && flags & Open.TRUNCATE) journal?.changed(path);
+      const creates = flags & Open.CREATE &&
+        (flags & Open.EXCLUSIVE || before?.kind !== "attrs");
+      if (creates) journal?.created(handle.path);
+      else if (flags & Open.TRUNCATE) journal?.changed(handle.path);
       core.front.handle(request.id, core.handles.name(handle));
       return true;
     },
@@ -173,10 +171,8 @@ export function write(core: Core, request: Request, handle: Handle, fields: Read
 }
 
 function note(core: Core, handle: Handle): void {
-  const now = performance.now();
-  if (handle.detached || (handle.written && now - handle.openedAt < NOTE_EVERY)) return;
+  if (handle.detached) return;
   handle.written = true;
-  handle.openedAt = now;
   core.journal?.changed(handle.path);
 }
 

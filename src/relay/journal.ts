@@ -1,170 +1,189 @@
 /**
- * What local programs did to files through the mount, as a person would tell it.
+ * What local programs did to files through the mount, one JSON object a line.
  *
- * Editors save by way of temporary files and renames. So what happens is first gathered for a
- * moment: each file is followed from the name it had to the name it ends with, and only the sum is
- * written, one JSON object per line.
+ * A line is appended before the program hears that its operation is done: whatever ends the relay,
+ * and however often, nothing that was done is missing. Nothing is interpreted here either; what a
+ * person would call an edit is told by `edits.ts` from these steps.
  */
 
-export type Kind = "created" | "changed" | "renamed" | "deleted" | "chmodded" | "linked";
+const KINDS = [
+  /** The relay begins, or goes on, with the container `container`. */
+  "mounted",
+  "created",
+  "changed",
+  "renamed",
+  "deleted",
+  /** Mode or owner. */
+  "chmodded",
+  /** A hard link to `from`, or a symbolic link. */
+  "linked",
+  /** Times alone. */
+  "touched",
+  /** `count` steps could not be written: the disk was full, say. */
+  "lost",
+] as const;
 
-/** One line of the journal. */
-export interface Change {
-  /** ISO 8601, the moment of the last step. */
-  time: string;
-  kind: Kind;
-  /** Absolute path in the container. Bytes that are not UTF-8 are shown as U+FFFD. */
-  path: string;
-  /** The old name of a renamed file. */
-  from?: string;
-  /** The path's bytes in base64, only where `path` could not show them. */
-  bytes?: string;
+/** One step. Paths are absolute in the container, and binary strings: each letter is a byte. */
+export interface Step {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly kind: typeof KINDS[number];
+  readonly path: string;
+  readonly from?: string;
+  /** Of `renamed`: a file of the new name was there before. */
+  readonly replaces?: boolean;
+  /** Of `renamed`: it is a directory, or may be one; all below it has moved too. */
+  readonly directory?: boolean;
+  readonly container?: string;
+  readonly count?: number;
 }
 
-/** Milliseconds of quiet after which a story is told, and the longest that one is held back. */
-const QUIET = 700;
-const LONGEST = 3000;
+/** Milliseconds for which one note about a file that is being written is enough. */
+const NOTE_EVERY = 1000;
+const MOST_NOTED = 1000;
 
-/** Names that editors use for themselves: swap, lock and autosave files, and sshfs's own. */
-const PASSING =
-  /^(\..*\.sw[a-z]|4913|\.#.*|#.*#|\.~lock\..*#|.*\.kate-swp|\.goutputstream-.*|\.fuse_hidden[0-9a-f]+)$/;
-
-/** One file while it is followed. `first` is undefined when it was made in the meantime. */
-interface Trail {
-  first: string | undefined;
-  now: string | undefined;
-  kinds: Set<"changed" | "chmodded" | "linked">;
-  at: number;
+/**
+ * What appends to a file, each call in one write: lines of several relays never mix. The file is opened anew each
+ * time (13 us in all), so that it may be moved away.
+ */
+export function appender(path: string): (text: string) => void {
+  return (text) => Deno.writeTextFileSync(path, text, { append: true, mode: 0o600 });
 }
 
 export class Journal {
-  private trails: Trail[] = [];
-  private current = new Map<string, Trail>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private since = 0;
+  private readonly noted = new Map<string, number>();
+  private lost = 0;
 
-  /** `write` gets whole lines; paths are binary strings everywhere else. */
-  constructor(private readonly write: (lines: string) => void) {}
+  /** `append` gets whole lines, and throws where it can't keep them. */
+  constructor(private readonly append: (lines: string) => void) {}
+
+  mounted(container: string): void {
+    this.write({ kind: "mounted", path: "/", container });
+  }
 
   created(path: string): void {
-    this.stamp(this.begin(path));
+    this.write({ kind: "created", path });
+    this.note(path, Date.now());
   }
 
   changed(path: string): void {
-    const trail = this.follow(path);
-    trail.kinds.add("changed");
-    this.stamp(trail);
+    const now = Date.now();
+    if (Math.abs(now - (this.noted.get(path) ?? -Infinity)) < NOTE_EVERY) return;
+    this.write({ kind: "changed", path });
+    this.note(path, now);
   }
 
   chmodded(path: string): void {
-    const trail = this.follow(path);
-    trail.kinds.add("chmodded");
-    this.stamp(trail);
+    this.write({ kind: "chmodded", path });
   }
 
-  linked(path: string): void {
-    const trail = this.begin(path);
-    trail.kinds.add("linked");
-    this.stamp(trail);
+  touched(path: string): void {
+    this.write({ kind: "touched", path });
+  }
+
+  /** `from`: the file's other name, where it is a hard link. */
+  linked(path: string, from?: string): void {
+    this.write({ kind: "linked", path, ...from !== undefined && { from } });
   }
 
   deleted(path: string): void {
-    const trail = this.follow(path);
-    trail.now = undefined;
-    this.current.delete(path);
-    this.stamp(trail);
+    this.noted.delete(path);
+    this.write({ kind: "deleted", path });
   }
 
-  /** `replaces`: a file of the new name existed before. */
-  renamed(from: string, to: string, replaces: boolean): void {
-    if (from === to) return;
-    const trail = this.follow(from);
-    const over = replaces ? this.follow(to) : this.current.get(to);
-    if (over !== undefined) over.now = undefined;
-    this.current.delete(from);
-    trail.now = to;
-    this.current.set(to, trail);
-    this.stamp(trail);
+  renamed(
+    from: string,
+    path: string,
+    { replaces, directory }: { readonly replaces: boolean; readonly directory: boolean },
+  ): void {
+    if (from === path) return;
+    this.noted.clear();
+    this.write({
+      kind: "renamed",
+      path,
+      from,
+      ...replaces && { replaces },
+      ...directory && { directory },
+    });
   }
 
-  /** Tells everything that was gathered. */
-  flush(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    const trails = this.trails;
-    this.trails = [];
-    this.current.clear();
-    const lines = sum(trails).map((change) => JSON.stringify(change) + "\n");
-    if (lines.length > 0) this.write(lines.join(""));
+  private note(path: string, now: number): void {
+    if (this.noted.size >= MOST_NOTED) this.noted.clear();
+    this.noted.set(path, now);
   }
 
-  private follow(path: string): Trail {
-    return this.current.get(path) ?? this.add({ first: path, now: path, kinds: new Set(), at: 0 });
-  }
-
-  private begin(path: string): Trail {
-    const before = this.current.get(path);
-    if (before !== undefined) before.now = undefined;
-    return this.add({ first: undefined, now: path, kinds: new Set(), at: 0 });
-  }
-
-  private add(trail: Trail): Trail {
-    this.trails.push(trail);
-    if (trail.now !== undefined) this.current.set(trail.now, trail);
-    return trail;
-  }
-
-  /** Sees to it that the story gets told. */
-  private stamp(trail: Trail): void {
-    const now = Date.now();
-    trail.at = now;
-    if (this.timer === undefined) this.since = now;
-    clearTimeout(this.timer);
-    const wait = Math.max(0, Math.min(QUIET, this.since + LONGEST - now));
-    this.timer = setTimeout(() => this.flush(), wait);
-  }
-}
-
-/** The sum of what happened to a set of files, told by the names they have in the end. */
-function sum(trails: Trail[]): Change[] {
-  const changes: Change[] = [];
-  const existed = new Set(trails.map((trail) => trail.first));
-  const exist = new Set(trails.map((trail) => trail.now));
-  for (const { first, now, kinds, at } of trails) {
-    const tell = (kind: Kind, path: string, from?: string) => {
-      if (!PASSING.test(path.slice(path.lastIndexOf("/") + 1))) {
-        changes.push(line(at, kind, path, from));
-      }
-    };
-    if (now === undefined) {
-      if (first !== undefined && !exist.has(first)) tell("deleted", first);
-    } else if (first === now) {
-      if (kinds.has("changed")) tell("changed", now);
-      else if (kinds.has("chmodded")) tell("chmodded", now);
-    } else if (existed.has(now)) {
-      tell("changed", now);
-      if (first !== undefined && !exist.has(first)) tell("deleted", first);
-    } else if (first === undefined || exist.has(first) || passing(first)) {
-      tell(kinds.has("linked") ? "linked" : "created", now);
-    } else {
-      tell("renamed", now, first);
+  private write(step: Omit<Step, "time">): void {
+    const time = Date.now();
+    const line = formatStep({ time, ...step });
+    // What broke off in the middle must not take the next line with it.
+    const before = this.lost === 0
+      ? ""
+      : `\n${formatStep({ time, kind: "lost", path: "/", count: this.lost })}`;
+    try {
+      this.append(before + line);
+      this.lost = 0;
+    } catch {
+      this.lost++;
     }
   }
-  return changes.sort((a, b) => a.time < b.time ? -1 : a.time > b.time ? 1 : 0);
 }
 
-function passing(path: string): boolean {
-  return PASSING.test(path.slice(path.lastIndexOf("/") + 1));
+/** A step as a line: JSON, with a name that is not UTF-8 once more in base64, `pathBytes` or `fromBytes`. */
+export function formatStep({ time, kind, path, from, ...rest }: Step): string {
+  const line = {
+    time: new Date(time).toISOString(),
+    kind,
+    ...named("path", path),
+    ...from !== undefined && named("from", from),
+    ...rest,
+  };
+  return `${JSON.stringify(line)}\n`;
 }
 
-function line(at: number, kind: Kind, path: string, from?: string): Change {
+function named(key: string, path: string): Readonly<Record<string, string>> {
   const bytes = Uint8Array.from(path, (char) => char.charCodeAt(0));
-  const change: Change = { time: new Date(at).toISOString(), kind, path: text(path) };
-  if (from !== undefined) change.from = text(from);
-  if (change.path.includes("\uFFFD")) change.bytes = bytes.toBase64();
-  return change;
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  return {
+    [key]: text,
+    ...text.includes("\uFFFD") && { [`${key}Bytes`]: bytes.toBase64() },
+  };
 }
 
-function text(path: string): string {
-  return new TextDecoder().decode(Uint8Array.from(path, (char) => char.charCodeAt(0)));
+/** The step in a line that {@link formatStep} wrote; undefined where it is none. */
+export function parseStep(line: string): Step | undefined {
+  try {
+    const found = JSON.parse(line) as Readonly<Record<string, unknown>>;
+    const time = typeof found["time"] === "string" ? Date.parse(found["time"]) : NaN;
+    const kind = KINDS.find((kind) => kind === found["kind"]);
+    const path = nameIn(found, "path");
+    if (Number.isNaN(time) || kind === undefined || path === undefined) return undefined;
+    const from = nameIn(found, "from");
+    if (kind === "renamed" && from === undefined) return undefined;
+    const { container, count } = found;
+    return {
+      time,
+      kind,
+      path,
+      ...from !== undefined && { from },
+      ...found["replaces"] === true && { replaces: true },
+      ...found["directory"] === true && { directory: true },
+      ...typeof container === "string" && { container },
+      ...typeof count === "number" && { count },
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function nameIn(found: Readonly<Record<string, unknown>>, key: string): string | undefined {
+  const bytes = found[`${key}Bytes`];
+  const text = found[key];
+  if (typeof bytes === "string") return binary(Uint8Array.fromBase64(bytes));
+  return typeof text === "string" ? binary(new TextEncoder().encode(text)) : undefined;
+}
+
+function binary(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }

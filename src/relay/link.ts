@@ -4,7 +4,7 @@
  * gets exactly one answer, or `undefined` when the connection failed it.
  */
 import { converse } from "../process.ts";
-import { Framer, Malformed, Reader, Type, Writer } from "./wire.ts";
+import { Beginning, Framer, Malformed, Reader, Type, Writer } from "./wire.ts";
 
 /**
  * `answer` stands behind the request id. It is a view that is good only during the call. Who throws
@@ -170,6 +170,7 @@ export class Link {
         this.receive(packet);
       }
     });
+    const beginning = new Beginning();
     const reader = child.stdout.getReader({ mode: "byob" });
     let buffer = new ArrayBuffer(128 * 1024);
     try {
@@ -178,7 +179,8 @@ export class Link {
         if (done || value === undefined || child !== this.child) break;
         this.heardAt = performance.now();
         if (this.state === "stalled") this.recover();
-        framer.push(value);
+        const bytes = beginning.take(value);
+        if (bytes !== undefined) framer.push(bytes);
         buffer = value.buffer;
       }
     } catch (error) {

@@ -18,7 +18,7 @@ import { Doorbell } from "./doorbell.ts";
 import * as files from "./files.ts";
 import { Request } from "./front.ts";
 import type { Handle } from "./handles.ts";
-import { Journal } from "./journal.ts";
+import { appender, Journal } from "./journal.ts";
 import * as names from "./names.ts";
 import * as changes from "./changes.ts";
 import { Malformed, type Reader, Status, Type } from "./wire.ts";
@@ -26,13 +26,15 @@ import { Malformed, type Reader, Status, Type } from "./wire.ts";
 export interface RelayOptions {
   /** The command line to run, as sshfs gave it: `ssh … -s sftp`. */
   command: string[];
-  /** The session's directory, 0700: the doorbell, the journal, `relay.pid` and `relay.log`. */
+  /** A directory of this mount alone, 0700: the doorbell, `relay.pid` and `relay.log`. */
   state: string;
   /** Where sshfs mounts, absolute, and the directory of the server that it mounts there. */
   mountPoint: string;
   base: string;
-  /** Write `changes.jsonl`. */
-  record: boolean;
+  /** The journal to append to, and the container that it is about; nothing is recorded without. */
+  record?: { readonly journal: string; readonly container: string } | undefined;
+  /** Called once when sshfs has hung up, while nobody else can begin in `state`. */
+  ended?: () => Promise<void>;
   /** Bytes of memory for all that is kept. */
   capacity?: number;
   /** Milliseconds for which something that changes by itself in the container may be shown as it was. */
@@ -56,9 +58,8 @@ const MOST_PINNED = 200;
 /** Serves sshfs on fd 0 and fd 1 until it hangs up. Returns the exit code. */
 export async function runRelay(options: RelayOptions): Promise<number> {
   const log = logger(options.state);
-  const journal = options.record
-    ? new Journal(appender(`${options.state}/changes.jsonl`))
-    : undefined;
+  const journal = options.record && new Journal(appender(options.record.journal));
+  journal?.mounted(options.record?.container ?? "");
   const encode = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
   const core = new Core({
     command: options.command,
@@ -90,7 +91,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
   ).catch((error) => log(`sshfs's stream broke: ${error}`));
   const code = await Promise.race([failed, hungUp, terminated.promise]);
   clearInterval(pins);
-  journal?.flush();
+  if (code === undefined) await options.ended?.();
   doorbell.close();
   core.link.close();
   return code ?? 0;
@@ -204,11 +205,13 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-function appender(path: string): (text: string) => void {
-  return (text) => Deno.writeTextFileSync(path, text, { append: true, mode: 0o600 });
-}
-
 function logger(state: string): (text: string) => void {
   const append = appender(`${state}/relay.log`);
-  return (text) => append(`${new Date().toISOString()} ${text}\n`);
+  return (text) => {
+    try {
+      append(`${new Date().toISOString()} ${text}\n`);
+    } catch {
+      // A full disk here must not end the mount.
+    }
+  };
 }

@@ -207,6 +207,31 @@ export class Writer {
 }
 
 /**
+ * Finds the server's first packet behind what its user's login shell may have printed, as sshfs does where it
+ * talks with ssh itself.
+ */
+export class Beginning {
+  private held: Uint8Array | undefined = new Uint8Array(0);
+
+  /** The bytes from the VERSION packet on, and then all others; undefined until it has come. */
+  take(bytes: Uint8Array): Uint8Array | undefined {
+    if (this.held === undefined) return bytes;
+    const all = new Uint8Array(this.held.length + bytes.length);
+    all.set(this.held);
+    all.set(bytes, this.held.length);
+    for (let at = 0; at + 9 <= all.length; at++) {
+      const length = u32(all, at);
+      if (all[at + 4] !== Type.VERSION || length < 5 || length > MAX_PACKET) continue;
+      if (u32(all, at + 5) !== 3) continue;
+      this.held = undefined;
+      return all.subarray(at);
+    }
+    this.held = all.slice(Math.max(0, all.length - 8));
+    return undefined;
+  }
+}
+
+/**
  * Cuts a stream of bytes into packets. `take` gets each one without its length field, as a view
  * that is good only during the call. Memory is bounded by `MAX_PACKET`; a longer packet, or an
  * empty one, throws `Malformed`, after which the stream can't be trusted any more.

@@ -110,7 +110,12 @@ Deno.test("a session goes from init to rm on a remote host behind a firewall, an
     [
       "running",
       { remote: true, container: true },
-      [{ path: `${user.workDir}/reykjavik`, mounted: true }, { path: mount, mounted: true }],
+      [`${user.workDir}/reykjavik`, mount].map((path) => ({
+        path,
+        mounted: true,
+        kind: "relay",
+        recording: false,
+      })),
       { tag: imageTag, local: true, remote: true },
     ],
   );

@@ -8,7 +8,9 @@ const code = await runRelay({
   state,
   mountPoint,
   base,
-  record: record === "record",
+  record: record === "record"
+    ? { journal: `${state}/changes.jsonl`, container: "test" }
+    : undefined,
   kernelTimeout: Number(kernel),
 });
 Deno.exit(code);

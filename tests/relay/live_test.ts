@@ -1,7 +1,8 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn no-console
 /** The relay between a real sshfs and a real sshd: what a person would notice. */
 import assert from "node:assert/strict";
-import type { Change } from "../../src/relay/journal.ts";
+import { Story } from "../../src/edits.ts";
+import { parseStep } from "../../src/relay/journal.ts";
 import { type Mount, proc, run, Server, until } from "./server.ts";
 
 /** ROUNDS and ENTRIES in the environment lengthen a run: 60 and 100000 are worth the wait. */
@@ -165,7 +166,7 @@ live("links work and can't lead out of the mount", {}, (mount, server) => {
   assert.equal(Deno.readTextFileSync(`${point}/made`), "inside");
 });
 
-live("the journal tells what a person edited", {}, async (mount, server) => {
+live("the journal tells what a person edited", {}, (mount, server) => {
   const { point } = mount;
   Deno.writeTextFileSync(`${server.served}/vim`, "1");
   Deno.writeTextFileSync(`${server.served}/sed`, "1");
@@ -191,20 +192,18 @@ live("the journal tells what a person edited", {}, async (mount, server) => {
   Deno.symlinkSync("new", `${point}/link`);
   Deno.chmodSync(`${point}/new`, 0o755);
   Deno.removeSync(`${point}/.vim.swp`);
-  const journal = () => {
-    try {
-      return Deno.readTextFileSync(`${mount.state}/changes.jsonl`);
-    } catch {
-      return "";
-    }
-  };
-  await until(() => journal().includes("link"), 5000);
-  const told = journal().trim().split("\n").map((line) => JSON.parse(line) as Change)
-    .map(({ kind, path, from }) => ({
-      kind,
-      path: path.replace(server.served, ""),
-      ...from && { from: from.replace(server.served, "") },
-    }));
+  // Each step was written down before its program went on.
+  const story = new Story();
+  for (const line of Deno.readTextFileSync(`${mount.state}/changes.jsonl`).trim().split("\n")) {
+    const step = parseStep(line);
+    assert.ok(step, line);
+    if (step.kind !== "mounted") story.add(step);
+  }
+  const told = story.tell().map(({ kind, path, from }) => ({
+    kind,
+    path: path.replace(server.served, ""),
+    ...from && { from: from.replace(server.served, "") },
+  }));
   const order = (a: { path: string }, b: { path: string }) => a.path < b.path ? -1 : 1;
   assert.deepEqual(told.sort(order), [
     { kind: "created", path: "/folder" },
@@ -215,6 +214,7 @@ live("the journal tells what a person edited", {}, async (mount, server) => {
     { kind: "changed", path: "/sed" },
     { kind: "changed", path: "/vim" },
   ]);
+  return Promise.resolve();
 });
 
 live(

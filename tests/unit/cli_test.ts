@@ -226,12 +226,29 @@ Deno.test("history prints variables and commands on stdout, or JSON", async () =
   assert.deepEqual(await call(["history"], context()), {
     code: 0,
     stdout: "export A='x y'\ncd /\nls 'a b'  # exit code 2\n",
-    stderr: "",
+    stderr: "Edits through the mount are not recorded; from now on they are with: " +
+      "dockerdo run --mount relay --record\n",
   });
   assert.deepEqual(JSON.parse((await call(["history", "--json"], context())).stdout), {
     environment: { A: "x y" },
     commands: [line],
+    recording: false,
+    edits: [],
+    inside: [],
   });
+});
+
+Deno.test("history lists edited files in comments below the commands", async () => {
+  using dir = temporaryDir();
+  const { dir: session, context } = await activeSession(dir);
+  const time = "2025-01-02T03:04:05.678Z";
+  const edit = { time, kind: "changed", path: "/etc/hosts" };
+  Deno.writeTextFileSync(`${session}/changes.jsonl`, `${JSON.stringify(edit)}\n`);
+  assert.equal(
+    (await call(["history"], context())).stdout,
+    "# Edited through the mount:\n#   2025-01-02T03:04:05Z  changed   /etc/hosts\n",
+  );
+  assert.deepEqual(JSON.parse((await call(["history", "--json"], context())).stdout).edits, [edit]);
 });
 
 Deno.test("build hands docker's options on, and gives docker's failure as its own", async () => {

@@ -9,6 +9,7 @@ import {
   inspectContainer,
   inspectImage,
   parseContainers,
+  parseDiff,
   parseImage,
   sessionContainers,
 } from "../../src/docker.ts";
@@ -249,4 +250,14 @@ Deno.test("sessionContainers() asks for the session's label and inspects each id
     ["docker", "ps", "-aq", "--no-trunc", "--filter", "label=dockerdo.session=0a1b2c3d4e5f"],
     ["docker", "container", "inspect", CREATED.id],
   ]);
+});
+
+Deno.test("parseDiff() keeps every name whole", () => {
+  assert.deepEqual(parseDiff("C /etc\nA /a b\nD /x\ny\nA z\nA /last"), [
+    { letter: "C", path: "/etc" },
+    { letter: "A", path: "/a b" },
+    { letter: "D", path: "/x\ny\nA z" },
+    { letter: "A", path: "/last" },
+  ]);
+  assert.deepEqual(parseDiff(""), []);
 });

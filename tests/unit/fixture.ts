@@ -54,6 +54,7 @@ export function testSession(changed: Partial<Session> = {}): Session {
     user: "root",
     connect: "exec",
     mount: "plain",
+    record: false,
     identityFile: "/home/me/.ssh/id_ed25519",
     containerId: null,
     image: { env: {}, workdir: "/", loginShell: "" },

@@ -121,7 +121,14 @@ for (
     using fake = fakes(dir.path, { FAKE_sshfs__h: help, FAKE_sshfs: "" });
     const socketDir = `${dir.path}/b,c\\d`;
     Deno.mkdirSync(socketDir);
-    const session = testSession({ dir: dir.path, workDir: dir.path, socketDir, mount: kind });
+    const session = testSession({
+      dir: dir.path,
+      workDir: dir.path,
+      socketDir,
+      mount: kind,
+      record: true,
+      containerId: "c0ffee",
+    });
     const context = testContext({ env: fake.env });
     await mount(context, session, { destination: "container", path: "/" });
     const config = `${dir.path}/ssh_config`;
@@ -137,7 +144,8 @@ for (
     ]);
     const words = [
       ...selfCommand(["--max-semi-space-size=1", "--optimize-for-size"]),
-      ...["relay", `${dir.path}/relay`, point, "/", "100", "--", "ssh", "-F", config],
+      ...["relay", `${dir.path}/relay`, point, "/", "100"],
+      ...[`${dir.path}/changes.jsonl`, "c0ffee", "--", "ssh", "-F", config],
     ];
     const script = (): string | undefined => {
       try {
@@ -152,6 +160,66 @@ for (
     assert.equal(script(), undefined);
   });
 }
+
+Deno.test("mount() gives the build dir a relay of its own, which records nothing", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, { FAKE_sshfs__h: "", FAKE_sshfs: "" });
+  const socketDir = `${dir.path}/sockets`;
+  Deno.mkdirSync(socketDir);
+  const session = testSession({
+    dir: dir.path,
+    workDir: dir.path,
+    socketDir,
+    mount: "relay",
+    record: true,
+  });
+  const context = testContext({ env: fake.env });
+  await mount(context, session, { destination: "remote", path: "/home/me/build dir" });
+  const point = `${dir.path}/reykjavik`;
+  assert.deepEqual(fake.calls().at(-1), [
+    "sshfs",
+    "reykjavik:/home/me/build dir",
+    point,
+    "-o",
+    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,attr_timeout=0.1,` +
+    "entry_timeout=0.1,fsname=dockerdo:0a1b2c3d4e5f:remote",
+  ]);
+  const words = ["relay", `${dir.path}/relay-remote`, point, "/home/me/build dir", "100", "--"];
+  assert.ok(
+    Deno.readTextFileSync(`${socketDir}/relay-remote`).includes(` ${quoteAll(words)} ssh `),
+  );
+  // Nobody writes into it by mistake while nothing is mounted there.
+  assert.equal((Deno.statSync(point).mode ?? 0) & 0o777, 0o555);
+  await unmount(context, session, { destination: "remote", force: false });
+  assert.throws(() => Deno.lstatSync(point), Deno.errors.NotFound);
+});
+
+Deno.test("mount() of a relay that does not answer fails, and leaves nothing behind", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, { FAKE_sshfs__h: "", FAKE_sshfs: "" });
+  Deno.mkdirSync(`${dir.path}/bin`);
+  Deno.writeTextFileSync(`${dir.path}/bin/ls`, "#!/bin/sh\nexit 2\n", { mode: 0o755 });
+  const socketDir = `${dir.path}/sockets`;
+  Deno.mkdirSync(socketDir);
+  const session = testSession({
+    dir: dir.path,
+    workDir: dir.path,
+    socketDir,
+    mount: "relay",
+  });
+  const env = { ...fake.env, PATH: `${dir.path}/bin:${fake.env["PATH"]}` };
+  const context = testContext({ env });
+  const options = { destination: "container", path: "/", answerLimitMs: 50 } as const;
+  await assert.rejects(mount(context, session, options), {
+    name: "Failure",
+    message: `${dir.path}/container does not answer`,
+    hint: `${dir.path}/relay/relay.log may tell why. ` +
+      "dockerdo start tries again; with --mount plain it goes without the relay.",
+  });
+  const left = [...Deno.readDirSync(dir.path)].map(({ name }) => name).sort();
+  assert.deepEqual(left, ["bin", "fake-calls", "mount-container.log", "relay", "sockets"]);
+  assert.deepEqual([...Deno.readDirSync(socketDir)], []);
+});
 
 for (
   const [words, expected] of [

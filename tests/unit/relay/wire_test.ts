@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  Beginning,
   binary,
   bytesOf,
   Framer,
@@ -104,3 +105,20 @@ Deno.test("attributes that promise four billion pairs end at the packet's end", 
   const bytes = new Writer().u32(0x80000000).u32(0xffffffff).text("a").text("b").view().slice();
   assert.throws(() => new Reader(bytes).attrs(), Malformed);
 });
+
+for (
+  const noise of ["", "you have new mail\n", "\0\0\0", "\0\0\0\x05\x02\0\0", "\xff".repeat(300)]
+) {
+  Deno.test(`the server's first packet is found behind ${JSON.stringify(noise.slice(0, 20))}`, () => {
+    const text = `${noise}\0\0\0\x05\x02\0\0\0\x03\0\0\0\x01more`;
+    const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
+    for (const size of [1, 3, 1000]) {
+      const beginning = new Beginning();
+      const found: number[] = [];
+      for (let at = 0; at < bytes.length; at += size) {
+        found.push(...beginning.take(bytes.slice(at, at + size)) ?? []);
+      }
+      assert.deepEqual(found, [...bytes.slice(noise.length)]);
+    }
+  });
+}
