@@ -1,8 +1,8 @@
-import { selfCommand } from "./context.ts";
 import { Failure } from "./error.ts";
 import { capture, type Context } from "./process.ts";
 import { quoteAll } from "./quote.ts";
 import { isRelayRunning } from "./relay/drop.ts";
+import { selfCommand } from "./self.ts";
 import { buildMount, containerMount, relayDir, type Session } from "./session.ts";
 import { type Destination, sshConfigPath, sshHost } from "./ssh.ts";
 
