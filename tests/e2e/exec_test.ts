@@ -364,7 +364,7 @@ Deno.test("a link that sleeps ends dodo with a sentence, and the next one after 
   // ServerAliveInterval by ServerAliveCountMax, then ConnectTimeout.
   const { code, stdout, stderr } = await user.types("timeout 90 dodo true </dev/null");
   assert.deepEqual({ code, stdout }, { code: 125, stdout: "" });
-  assert.match(stderr, /^dockerdo: cannot connect to reykjavik-asleep: .*\n  Check that /m);
+  assert.match(stderr, /^dockerdo: cannot connect to reykjavik-asleep: .*\n {2}Check that /m);
   link.thaw();
   assert.deepEqual(await user.types("dodo echo awake </dev/null"), {
     code: 0,
