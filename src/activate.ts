@@ -1,5 +1,5 @@
-import { selfCommand } from "./context.ts";
 import { quote, quoteAll } from "./quote.ts";
+import { selfCommand } from "./self.ts";
 import type { Session } from "./session.ts";
 
 /**

@@ -32,21 +32,3 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
     return false;
   }
 }
-
-/** The words that start this very program again, compiled or from source; only there V8 can be given flags. */
-export function selfCommand(v8Flags: readonly string[] = []): string[] {
-  if (Deno.build.standalone) return [Deno.execPath()];
-  const main = new URL("../main.ts", import.meta.url).pathname;
-  const config = new URL("../deno.json", import.meta.url).pathname;
-  return [
-    Deno.execPath(),
-    "run",
-    "--quiet",
-    "--no-prompt",
-    ...v8Flags.length === 0 ? [] : [`--v8-flags=${v8Flags.join(",")}`],
-    "--config",
-    config,
-    "-P",
-    decodeURIComponent(main),
-  ];
-}

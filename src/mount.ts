@@ -1,7 +1,7 @@
-import { selfCommand } from "./context.ts";
 import { doctorHint, Failure } from "./error.ts";
 import { capture, type Context } from "./process.ts";
 import { quoteAll } from "./quote.ts";
+import { selfCommand } from "./self.ts";
 import { buildMount, containerMount, journalPath, relayDir, type Session } from "./session.ts";
 import { type Destination, sshConfigPath, sshHost } from "./ssh.ts";
 

@@ -1,6 +1,7 @@
 import { Failure, usageFailure } from "./error.ts";
 import { isWithin, joinPath, userDirectory } from "./paths.ts";
 import type { Context } from "./process.ts";
+import { quote } from "./quote.ts";
 
 /** The remote host as ssh is to be told of it. */
 export interface RemoteHost {
@@ -191,6 +192,7 @@ export function loadSession(dir: string): Session {
     found = JSON.parse(Deno.readTextFileSync(path));
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
+      refusePythonSession(dir);
       throw new Failure(`there is no session in ${dir}`, {
         cause,
         hint: "Make one with: source $(dockerdo init)",
@@ -211,6 +213,24 @@ export function loadSession(dir: string): Session {
   throw new Failure(
     `the session file ${path} is not one that this version understands: ${wrong} is not as it should be`,
     { hint: previousVersion(path) },
+  );
+}
+
+/** Throws if a directory holds a session of the Python dockerdo, of which nothing can be taken over. */
+export function refusePythonSession(dir: string): void {
+  try {
+    Deno.lstatSync(`${dir}/session.yaml`);
+  } catch {
+    return;
+  }
+  throw new Failure(
+    `${dir} holds a session of the Python dockerdo, which this one cannot go on with`,
+    {
+      hint:
+        `session.yaml there names its container and its work dir. Remove the container with docker, unmount
+what is mounted in the work dir (fusermount3 -u), and then: rm -r ${quote(dir)}
+A new session: source $(dockerdo init)`,
+    },
   );
 }
 

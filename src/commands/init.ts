@@ -29,6 +29,7 @@ import {
   type MountKind,
   namedSessionDir,
   parseRemoteHost,
+  refusePythonSession,
   saveSession,
   type Session,
 } from "../session.ts";
@@ -215,6 +216,7 @@ async function makeNamedDir(dir: string, name: string): Promise<void> {
     await Deno.mkdir(dir, { mode: 0o700 });
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) {
+      refusePythonSession(dir);
       throw new Failure(`there is a session ${name} already`, {
         cause,
         hint:

@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import { activateScript } from "../../src/activate.ts";
-import { selfCommand } from "../../src/context.ts";
+import { selfCommand } from "../../src/self.ts";
 import { quoteAll } from "../../src/quote.ts";
 import { isInstalled, system, temporaryDir, testSession } from "./fixture.ts";
 

@@ -217,6 +217,18 @@ Deno.test("init --local NAME prints the script's path alone and keeps the sessio
   }
 });
 
+Deno.test("init does not take the name of a session of the Python dockerdo for one of ours", async () => {
+  using dir = temporaryDir();
+  const old = `${dir.path}/.local/share/dockerdo/demo`;
+  Deno.mkdirSync(old, { recursive: true });
+  Deno.writeTextFileSync(`${old}/session.yaml`, "name: demo\n");
+  const context = testContext({ cwd: dir.path, env: { HOME: dir.path } });
+  const { code, stdout, stderr } = await call(["init", "--local", "demo"], context);
+  assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
+  assert.match(stderr, /^dockerdo: \S+\/demo holds a session of the Python dockerdo, /);
+  assert.deepEqual([...Deno.readDirSync(old)].map(({ name }) => name), ["session.yaml"]);
+});
+
 Deno.test("history prints variables and commands on stdout, or JSON", async () => {
   using dir = temporaryDir();
   const { dir: session, context } = await activeSession(dir);

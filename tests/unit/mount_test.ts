@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import { takeMountKind } from "../../src/commands/run.ts";
-import { selfCommand } from "../../src/context.ts";
+import { selfCommand } from "../../src/self.ts";
 import { checkMountPoint, mount, mountPoint, parseMountInfo, unmount } from "../../src/mount.ts";
 import { quoteAll } from "../../src/quote.ts";
 import { fakes, temporaryDir, testContext, testSession } from "./fixture.ts";

@@ -245,6 +245,23 @@ Deno.test("loadSession() of a directory without one says how to make one", () =>
   });
 });
 
+Deno.test("loadSession() of a session of the Python dockerdo says what to do with it", () => {
+  using dir = temporaryDir();
+  const old = `${dir.path}/it's old`;
+  Deno.mkdirSync(old);
+  Deno.writeTextFileSync(`${old}/session.yaml`, "name: demo\n");
+  const { message, hint } = failureOf(() => loadSession(old));
+  assert.deepEqual({ message, hint }, {
+    message: `${old} holds a session of the Python dockerdo, which this one cannot go on with`,
+    hint:
+      `session.yaml there names its container and its work dir. Remove the container with docker, unmount
+what is mounted in the work dir (fusermount3 -u), and then: rm -r '${dir.path}/it'\\''s old'
+A new session: source $(dockerdo init)`,
+  });
+  Deno.writeTextFileSync(`${old}/session.json`, "{}");
+  assert.match(failureOf(() => loadSession(old)).message, /session\.json is not one/);
+});
+
 for (
   const [what, damage] of [
     ["empty", () => ""],

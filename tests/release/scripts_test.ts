@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { isInstalled, system } from "../unit/fixture.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+Deno.test("shellcheck has nothing to say of any script", async () => {
+  if (!isInstalled("shellcheck")) return;
+  const { stdout } = await system(
+    ["grep", "-rlE", "--exclude-dir=.git", "--exclude-dir=dist", "^#!.*/(env )?(ba|da)?sh", "."],
+    { cwd: ROOT },
+  );
+  const scripts: string[] = [];
+  for (const path of stdout.split("\n").filter(Boolean)) {
+    if ((await Deno.readTextFile(ROOT + path)).startsWith("#!")) scripts.push(path);
+  }
+  assert.ok(scripts.includes("./install.sh") && scripts.includes("./bin/dodo"), stdout);
+  assert.deepEqual(await system(["shellcheck", "--exclude=SC1091", ...scripts], { cwd: ROOT }), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+});
