@@ -136,8 +136,7 @@ function sum(trails: readonly Trail[]): Edit[] {
   const told: { at: number; edit: Edit }[] = [];
   for (const { first, now, kinds, source, at } of trails) {
     const tell = (kind: Edit["kind"], path: string, from?: string): void => {
-      const isBackup = path.endsWith("~") && (exist.has(original(path)) ||
-        existed.has(original(path)));
+      const isBackup = path.endsWith("~") && exist.has(original(path));
       if (isPassing(path) || isBackup) return;
       told.push({ at, edit: editOf(at, kind, { path, from }) });
     };

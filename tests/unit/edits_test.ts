@@ -147,6 +147,7 @@ const STORIES: readonly (readonly [string, readonly Words[], readonly string[]])
     "changed /e/other",
     "changed /dd",
   ]],
+  ["a file that somebody renames as a backup", [["renamed", "/f", "/f~"]], ["renamed /f /f~"]],
   ["names that only look like an editor's", [
     ["created", "/4913"],
     ["created", "/file.swp"],
