@@ -146,9 +146,8 @@ export class Core {
   }
 
   /** No request waits for ever, whatever has become of it. */
-  giveUp(): void {
+  giveUp(now = performance.now()): void {
     const { link, front } = this;
-    const now = performance.now();
     for (const request of front.waiting.values()) {
       const age = now - Math.max(request.arrivedAt, link.wokeAt);
       if (age < LONGEST) return;

@@ -42,6 +42,7 @@ const RETRY_HURRIED = 500;
 const FAR = 3;
 
 interface Pending {
+  type: number;
   sequence: number;
   done: OnAnswer;
   sentAt: number;
@@ -109,7 +110,7 @@ export class Link {
     this.out.end();
     const now = performance.now();
     if (!this.due) this.heardAt = now;
-    this.pending.set(id, { sequence, done, sentAt: now });
+    this.pending.set(id, { type, sequence, done, sentAt: now });
     this.flushSoon();
     return sequence;
   }
@@ -290,7 +291,11 @@ export class Link {
     if (this.retry && now >= this.retry.at) this.retry.done();
     const silence = now - this.heardAt;
     if (this.state === "up" && this.due && silence > SILENCE * this.pace) {
-      this.options.log("no answer for 7 s: stalled");
+      const types = [...this.pending.values()].slice(0, 5).map(({ type }) => type);
+      this.options.log(
+        `no answer for 7 s: stalled. ${this.pending.size} answers due, the first of types ` +
+          `${types}; ${this.queued} bytes to send`,
+      );
       this.state = "stalled";
       this.badSince = this.heardAt;
       for (const id of this.pending.keys()) this.abandoned.add(id);

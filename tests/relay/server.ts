@@ -210,7 +210,7 @@ export class Server {
     });
     const settings = options.kind === "plain"
       ? "no_contain_symlinks"
-      : "reconnect,dir_cache=no,attr_timeout=0.1,entry_timeout=0.1,no_contain_symlinks";
+      : "reconnect,sync_readdir,dir_cache=no,attr_timeout=0.1,entry_timeout=0.1,no_contain_symlinks";
     const sshfs = new Deno.Command("sshfs", {
       args: ["-f", "-o", `ssh_command=${wrapper},${settings}`, `localhost:${base}`, point],
       stdin: "null",

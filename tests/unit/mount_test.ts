@@ -112,7 +112,7 @@ for (
     [
       "relay",
       "no_contain_symlinks",
-      "attr_timeout=0.1,entry_timeout=0.1,fsname=F,no_contain_symlinks",
+      "sync_readdir,attr_timeout=0.1,entry_timeout=0.1,fsname=F,no_contain_symlinks",
     ],
   ] as const
 ) {
