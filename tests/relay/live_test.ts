@@ -129,6 +129,18 @@ live("a file that is open stays itself when it is deleted or replaced", {}, (mou
   }
 });
 
+live("an open directory can be read again, and shows what is new", {}, async (mount, server) => {
+  Deno.mkdirSync(`${server.served}/d`);
+  Deno.writeTextFileSync(`${server.served}/d/first`, "");
+  mount.drop();
+  const script = "import os,sys; f=os.open(sys.argv[1],0); print(os.listdir(f)); " +
+    "open(sys.argv[1]+'/second','w').close(); print(sorted(os.listdir(f))); print(len(os.listdir(f)))";
+  assert.equal(
+    await run("python3", "-c", script, `${mount.point}/d`),
+    "['first']\n['first', 'second']\n2\n",
+  );
+});
+
 live("links work and can't lead out of the mount", {}, (mount, server) => {
   const { served } = server, { point } = mount;
   const secret = `${server.directory}/secret`;
