@@ -2,45 +2,15 @@
 /** The relay between a real sshfs and a real sshd: what a person would notice. */
 import assert from "node:assert/strict";
 import type { Change } from "../../src/relay/journal.ts";
-import { type Mount, proc, run, Server, until } from "./server.ts";
+import { live, outcome } from "./live.ts";
+import { proc, run, until } from "./server.ts";
 
 /** ROUNDS and ENTRIES in the environment lengthen a run: 60 and 100000 are worth the wait. */
 const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 20);
 const ENTRIES = Number(Deno.env.get("ENTRIES") ?? 5000);
 
-/** Runs a test with a server and a mount, and clears both away. */
-function live(
-  name: string,
-  options: Parameters<Server["mount"]>[0],
-  action: (mount: Mount, server: Server) => Promise<void> | void,
-): void {
-  Deno.test({
-    name,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn(): Promise<void> {
-      const server = await Server.start();
-      try {
-        await action(await server.mount(options), server);
-      } finally {
-        await server.stop();
-      }
-    },
-  });
-}
-
 function names(path: string): string[] {
   return [...Deno.readDirSync(path)].map((entry) => entry.name).sort();
-}
-
-/** The error that an action on files ends with: its message, or "done". */
-async function outcome(action: () => Promise<unknown>): Promise<string> {
-  try {
-    await action();
-    return "done";
-  } catch (error) {
-    return error instanceof Error ? error.message : "strange";
-  }
 }
 
 live("what the server wrote before a drop is what the mount shows", {}, (mount, server) => {

@@ -242,6 +242,22 @@ export class Server {
     ];
   }
 
+  /** The processes that serve SFTP, one for each mount. */
+  async sessions(): Promise<number[]> {
+    const lines = (await run("ps", "-eo", "pid=,ppid=,args=")).trim().split("\n");
+    const rows = lines.map((line) => /^ *(\d+) +(\d+) (.*)$/.exec(line)?.slice(1) ?? []);
+    const ours = new Set([this.daemon.pid]);
+    const found = [];
+    for (let size = 0; size < ours.size;) {
+      size = ours.size;
+      for (const [pid, parent] of rows) if (ours.has(Number(parent))) ours.add(Number(pid));
+    }
+    for (const [pid, , args] of rows) {
+      if (ours.has(Number(pid)) && args?.includes("@internal-sftp")) found.push(Number(pid));
+    }
+    return found;
+  }
+
   async stop(): Promise<void> {
     for (const mount of this.mounts) {
       await mount.close().catch(() => {});
