@@ -39,7 +39,8 @@ export async function until(
 }
 
 export interface MountOptions {
-  kind?: "relay" | "plain";
+  /** `coherent` is plain sshfs without its caches: the only one that shows what is. */
+  kind?: "relay" | "plain" | "coherent";
   /** Milliseconds of round trip; a link that can be frozen and cut stands between if given. */
   roundTrip?: number;
   record?: boolean;
@@ -204,12 +205,15 @@ export class Server {
       "100",
       ...ssh,
     ];
-    const command = options.kind === "plain" ? ssh : words;
+    const relayed = options.kind === undefined || options.kind === "relay";
+    const command = relayed ? words : ssh;
     await Deno.writeTextFile(wrapper, `#!/bin/sh\nexec ${command.map(quote).join(" ")} "$@"\n`, {
       mode: 0o700,
     });
     const settings = options.kind === "plain"
       ? "no_contain_symlinks"
+      : options.kind === "coherent"
+      ? "dir_cache=no,attr_timeout=0,entry_timeout=0,no_contain_symlinks"
       : "reconnect,sync_readdir,dir_cache=no,attr_timeout=0.1,entry_timeout=0.1,no_contain_symlinks";
     const sshfs = new Deno.Command("sshfs", {
       args: ["-f", "-o", `ssh_command=${wrapper},${settings}`, `localhost:${base}`, point],
