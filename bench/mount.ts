@@ -1,16 +1,19 @@
 // deno-lint-ignore-file no-console
 /**
- * Plain sshfs, our mount, and what the wire allows, side by side in one run.
+ * Plain sshfs with its caches, without them, our mount, and what the wire allows, side by side.
  *
  *   deno run -A bench/mount.ts [round trip in ms …]      default: 0 20 100
  *
- * The repo has 2,000 small files in 200 directories. Each action runs on a fresh mount of each kind,
- * one kind after the other; LIMIT (seconds, default 300) ends what takes longer. `hit` is the
- * time of one lstat that needs no server.
+ * The repo has 2,000 small files in 200 directories. Each action runs RUNS times (default 1) on a
+ * fresh mount of each kind, by turns; the medians are shown. ONLY, a regular expression, selects
+ * actions; LIMIT (seconds, default 300) ends what takes longer. `hit` is the time of one lstat
+ * that needs no server.
  */
 import { type Mount, run, Server } from "../tests/relay/server.ts";
 
 const roundTrips = Deno.args.length > 0 ? Deno.args.map(Number) : [0, 20, 100];
+const only = new RegExp(Deno.env.get("ONLY") ?? "");
+const runs = Number(Deno.env.get("RUNS") ?? 1);
 const limit = Number(Deno.env.get("LIMIT") ?? 300);
 const BIG = 200, WRITTEN = 50;
 
@@ -66,30 +69,33 @@ async function clean(server: Server): Promise<void> {
   await run("git", "-C", `${server.served}/repo`, "read-tree", "HEAD");
 }
 
+type Kind = "plain" | "coherent" | "relay";
+type Times = Map<string, number[]>;
+
+function note(times: Times, name: string, value: number): void {
+  times.set(name, [...times.get(name) ?? [], value]);
+}
+
 async function measure(
   server: Server,
-  kind: "plain" | "relay",
-  roundTrip: number,
-): Promise<Map<string, number>> {
-  const times = new Map<string, number>();
-  for (const group of GROUPS) {
+  kind: Kind,
+  { roundTrip, times }: { roundTrip: number; times: Times },
+): Promise<void> {
+  for (const group of GROUPS.filter((group) => group.some(([name]) => only.test(name)))) {
     await clean(server);
     const mount = await server.mount({ kind, ...roundTrip > 0 && { roundTrip } });
     for (const [name, line] of group) {
-      times.set(name, await seconds(line.replaceAll("$m", mount.point)));
+      note(times, name, await seconds(line.replaceAll("$m", mount.point)));
     }
     if (kind === "relay") {
-      times.set(
-        "memory, MiB",
-        Math.max(times.get("memory, MiB") ?? 0, (await mount.memory()).highest),
-      );
+      note(times, `memory after ${group[0]?.[0]}, MiB`, (await mount.memory()).highest);
     }
     await mount.close();
   }
+  if (!only.test("hit")) return;
   const mount = await server.mount({ kind, ...roundTrip > 0 && { roundTrip } });
-  times.set("hit, us", await hit(mount));
+  note(times, "hit, us", await hit(mount));
   await mount.close();
-  return times;
 }
 
 /** Microseconds of one lstat answered without the server: one sweep to learn, the next to measure. */
@@ -109,29 +115,29 @@ async function hit(mount: Mount): Promise<number> {
   return (performance.now() - start) * 1000 / paths.length;
 }
 
-async function limits(server: Server, roundTrip: number): Promise<Map<string, number>> {
-  const times = new Map<string, number>();
+async function limits(
+  server: Server,
+  { roundTrip, times }: { roundTrip: number; times: Times },
+): Promise<void> {
   const between = await server.mount({ kind: "plain", ...roundTrip > 0 && { roundTrip } });
   const scratch = `${server.directory}/scratch`;
-  for (const [name, line] of Object.entries(LIMITS)) {
+  const ssh = [...server.ssh(between.port), "localhost"].join(" ");
+  for (const [name, line] of Object.entries(LIMITS).filter(([name]) => only.test(name))) {
     await run("rm", "-rf", scratch);
     await Deno.mkdir(scratch);
-    const ssh = [...server.ssh(between.port), "localhost"].join(" ");
-    times.set(
-      name,
-      await seconds(
-        line.replaceAll("$ssh", ssh).replaceAll("$served", server.served).replaceAll(
-          "$scratch",
-          scratch,
-        ),
-      ),
-    );
+    const words = { $ssh: ssh, $served: server.served, $scratch: scratch };
+    const filled = line.replace(/\$(ssh|served|scratch)/g, (word) => words[word as "$ssh"]);
+    note(times, name, await seconds(filled));
   }
   await between.close();
-  return times;
 }
 
-function cell(value: number | undefined): string {
+function median(values: number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
+
+function cell(values: number[] | undefined): string {
+  const value = median(values ?? []);
   if (value === undefined) return "";
   return value === Infinity ? `> ${limit}` : value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
@@ -141,16 +147,24 @@ try {
   await makeRepo(`${server.served}/repo`);
   await run("dd", "if=/dev/urandom", `of=${server.served}/big`, "bs=1M", `count=${BIG}`);
   for (const roundTrip of roundTrips) {
-    const possible = await limits(server, roundTrip);
-    const ours = await measure(server, "relay", roundTrip);
-    const plain = await measure(server, "plain", roundTrip);
-    console.log(`\n| ${roundTrip} ms | plain sshfs | our mount | the wire |\n|---|---|---|---|`);
-    for (const name of ours.keys()) {
-      console.log(
-        `| ${name} | ${cell(plain.get(name))} | ${cell(ours.get(name))} | ${
-          cell(possible.get(name))
-        } |`,
-      );
+    const times: Record<Kind | "wire", Times> = {
+      plain: new Map(),
+      coherent: new Map(),
+      relay: new Map(),
+      wire: new Map(),
+    };
+    for (let i = 0; i < runs; i++) {
+      await limits(server, { roundTrip, times: times.wire });
+      for (const kind of ["relay", "plain", "coherent"] as const) {
+        await measure(server, kind, { roundTrip, times: times[kind] });
+      }
+    }
+    console.log(`\n| ${roundTrip} ms | plain sshfs | without caches | our mount | the wire |`);
+    console.log("|---|---|---|---|---|");
+    for (const name of times.relay.keys()) {
+      const cells = (["plain", "coherent", "relay", "wire"] as const)
+        .map((kind) => cell(times[kind].get(name)));
+      console.log(`| ${name} | ${cells.join(" | ")} |`);
     }
   }
 } finally {

@@ -190,6 +190,7 @@ export async function mount(
     "reconnect",
     "idmap=user",
     "dir_cache=no",
+    ...relayed ? ["sync_readdir"] : [],
     `attr_timeout=${timeout}`,
     `entry_timeout=${timeout}`,
     `fsname=${sourceName(session, destination)}`,

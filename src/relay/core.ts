@@ -3,7 +3,7 @@ import { Contents } from "./contents.ts";
 import { Front, LOST, type Request } from "./front.ts";
 import { type Handle, Handles } from "./handles.ts";
 import type { Journal } from "./journal.ts";
-import { Link, type OnAnswer } from "./link.ts";
+import { Link, type OnAnswer, type Server } from "./link.ts";
 import { Lister } from "./lister.ts";
 import type { Mapping } from "./containment.ts";
 import { Scan } from "./scan.ts";
@@ -13,8 +13,10 @@ import { join, Tree } from "./tree.ts";
 import { isPlain, Open, Status, Type, type Writer } from "./wire.ts";
 
 export interface CoreOptions {
-  /** The whole command line of ssh. */
-  command: string[];
+  /** Starts a connection to the server. */
+  start: () => Server;
+  /** Takes the answers for sshfs; fd 0 or fd 1 if not given. */
+  write?: (bytes: Uint8Array) => void;
   /**
    * Bytes of memory: three eighths for files, one for names, one for read-ahead; the rest is what
    * the garbage collector leaves lying.
@@ -29,9 +31,14 @@ export interface CoreOptions {
 
 /** Milliseconds for which the attributes seen when a file was opened stand in for another look. */
 const JUST_SEEN = 1000;
+/** Milliseconds after which a request that nobody works on is failed. */
+const LONGEST = 9500;
+/** The same while the server works, but has answered all that was asked when the request came. */
+const LONGEST_SERVED = 60_000;
 
 export class Core {
-  readonly front = new Front();
+  readonly front: Front;
+  readonly log: (text: string) => void;
   readonly link: Link;
   readonly tree: Tree;
   readonly contents: Contents;
@@ -48,11 +55,13 @@ export class Core {
 
   constructor(options: CoreOptions) {
     const { capacity, lifetime } = options;
+    this.log = options.log;
+    this.front = new Front(options);
     this.mapping = options.mapping;
     this.areas = new Areas(options.mapping.base);
     this.journal = options.journal;
     this.link = new Link({
-      command: options.command,
+      start: options.start,
       log: options.log,
       onReconnect: () => this.reconnected(),
     });
@@ -134,6 +143,19 @@ export class Core {
       if (up) this.serve(request);
       else this.front.status(request.id, LOST);
     });
+  }
+
+  /** No request waits for ever, whatever has become of it. */
+  giveUp(now = performance.now()): void {
+    const { link, front } = this;
+    for (const request of front.waiting.values()) {
+      const age = now - Math.max(request.arrivedAt, link.wokeAt);
+      if (age < LONGEST) return;
+      const served = link.oldest() > request.sequence + 1;
+      if (link.up && link.due && !(served && age > LONGEST_SERVED)) continue;
+      if (link.up) this.log(`a request of type ${request.type} was forgotten`);
+      front.status(request.id, LOST);
+    }
   }
 
   /** LSTAT for ourselves: joins one that is on its way if that will be current, and learns. */

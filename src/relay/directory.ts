@@ -8,12 +8,47 @@ const ASK = -1;
 /** Time of attributes that are no longer good for an answer, only for a guess. */
 const NEVER = -Infinity;
 
-/** One entry as a READDIR answer gives it. `attrs` undefined: must be asked for. */
-export interface Entry {
-  name: string;
-  attrs: Uint8Array | undefined;
-  /** The file has other names (hard links), under which it can change. */
-  shared: boolean;
+/** What a whole listing says, packed: a directory may have a hundred thousand entries. */
+export class Listing {
+  readonly names: string[] = [];
+  private records = new Uint8Array(16 * PLAIN_LENGTH);
+  private kinds = new Uint8Array(16);
+
+  get length(): number {
+    return this.names.length;
+  }
+
+  /**
+   * One entry more. `attrs` undefined: must be asked for. `shared`: the file has other names (hard
+   * links), under which it can change.
+   */
+  add(name: string, attrs: Uint8Array | undefined, shared: boolean): void {
+    const index = this.names.push(name) - 1;
+    if (index === this.kinds.length) {
+      this.records = copyOf(this.records, this.records.length * 2);
+      this.kinds = copyOf(this.kinds, this.kinds.length * 2);
+    }
+    if (attrs !== undefined) this.records.set(attrs, index * PLAIN_LENGTH);
+    this.kinds[index] = (attrs === undefined ? 0 : KNOWN) | (shared ? SHARED : 0);
+  }
+
+  /** A view. */
+  attrs(index: number): Uint8Array | undefined {
+    if (!((this.kinds[index] ?? 0) & KNOWN)) return undefined;
+    return this.records.subarray(index * PLAIN_LENGTH, (index + 1) * PLAIN_LENGTH);
+  }
+
+  isShared(index: number): boolean {
+    return ((this.kinds[index] ?? 0) & SHARED) !== 0;
+  }
+}
+
+const KNOWN = 1, SHARED = 2;
+
+function copyOf(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** One directory. Attributes stand packed in one buffer: 32 bytes each, and when they were learned. */
@@ -67,6 +102,15 @@ export class Directory {
     return this.records.subarray(index * PLAIN_LENGTH, (index + 1) * PLAIN_LENGTH);
   }
 
+  /** All entries as they are now; no later change shows in it. */
+  entries(): Listing {
+    const listing = new Listing();
+    for (const name of this.names.keys()) {
+      listing.add(name, this.attrs(name), this.shared.has(name));
+    }
+    return listing;
+  }
+
   learnedAt(name: string): number {
     const index = this.names.get(name);
     return index === undefined || index === ASK ? NEVER : this.times[index] ?? NEVER;
@@ -109,11 +153,9 @@ export class Directory {
 
   reserve(count: number): void {
     if (count <= this.times.length) return;
-    const records = new Uint8Array(count * PLAIN_LENGTH);
-    records.set(this.records);
+    this.records = copyOf(this.records, count * PLAIN_LENGTH);
     const times = new Float64Array(count);
     times.set(this.times);
-    this.records = records;
     this.times = times;
   }
 

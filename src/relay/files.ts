@@ -2,6 +2,7 @@
 import type { Core } from "./core.ts";
 import type { Request } from "./front.ts";
 import type { Handle } from "./handles.ts";
+import { parentOf } from "./tree.ts";
 import { Stream } from "./stream.ts";
 import {
   isPlain,
@@ -55,6 +56,8 @@ export function open(core: Core, request: Request): void {
     tree.change(path, sequence);
     core.stale(path);
   }
+  // The directory has changed too, and the kernel is going to ask about it.
+  if (flags & Open.CREATE && core.link.far) core.ask(parentOf(path) || "/");
   const asked = core.ask(path, (type, answer) => {
     if (type !== Type.ATTRS || answer === undefined) return;
     const attrs = answer.rest();

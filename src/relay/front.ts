@@ -16,6 +16,8 @@ const pool = new Pool(72 * 1024, 64);
 export class Request {
   readonly id: number;
   readonly arrivedAt = performance.now();
+  /** Sequence number that the link had come to when it arrived. */
+  sequence = 0;
   /** A fetch made for it has failed to help: pass it on as it is. */
   tried = false;
   private kept = false;
@@ -56,13 +58,28 @@ export class Request {
   }
 }
 
+/** Milliseconds after which an answer is late enough for a line in the log. */
+const LATE = 3000;
+
+/** Each request gets one answer: whoever comes second is not heard. */
 export class Front {
   /** When attributes were last handed out: for a while from then, the kernel does not ask again. */
   attributesAt = -Infinity;
+  /** What sshfs waits for, in the order in which it came. */
+  readonly waiting = new Map<number, Request>();
   private out = new Writer(BATCH);
   private readonly spare: Writer[] = [];
   private scheduled = false;
   private socket: Socket | undefined;
+  private notedAt = -Infinity;
+
+  /** `write` gets views that are good only during the call. */
+  constructor(
+    private readonly options: {
+      log: (text: string) => void;
+      write?: (bytes: Uint8Array) => void;
+    },
+  ) {}
 
   /** Hands every packet to `take` until sshfs hangs up. Waits while `busy` gives a promise. */
   async run(
@@ -97,27 +114,32 @@ export class Front {
   }
 
   status(id: number, code: number): void {
+    if (!this.answers(id)) return;
     this.out.begin(Type.STATUS, id).u32(code).text("").text("").end();
     this.soon();
   }
 
   attrs(id: number, attrs: Uint8Array): void {
+    if (!this.answers(id)) return;
     this.attributesAt = performance.now();
     this.out.begin(Type.ATTRS, id).raw(attrs).end();
     this.soon();
   }
 
   handle(id: number, handle: Uint8Array): void {
+    if (!this.answers(id)) return;
     this.out.begin(Type.HANDLE, id).blob(handle).end();
     this.soon();
   }
 
   data(id: number, data: Uint8Array): void {
+    if (!this.answers(id)) return;
     this.out.begin(Type.DATA, id).blob(data).end();
     this.soon();
   }
 
   names(id: number, count: number, write: (to: Writer) => void): void {
+    if (!this.answers(id)) return;
     this.out.begin(Type.NAME, id).u32(count);
     write(this.out);
     this.out.end();
@@ -126,6 +148,7 @@ export class Front {
 
   /** An answer of the server, as it is. */
   pass(id: number, type: number, body: Uint8Array): void {
+    if (!this.answers(id)) return;
     if (type === Type.ATTRS) this.attributesAt = performance.now();
     this.out.begin(type, id).raw(body).end();
     this.soon();
@@ -144,8 +167,27 @@ export class Front {
       return;
     }
     let bytes = full.view();
+    if (this.options.write) {
+      this.options.write(bytes);
+      return recycle();
+    }
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
     recycle();
+  }
+
+  private answers(id: number): boolean {
+    const request = this.waiting.get(id);
+    if (request === undefined) return false;
+    this.waiting.delete(id);
+    const now = performance.now();
+    if (now - request.arrivedAt > LATE && now - this.notedAt > LATE) {
+      this.notedAt = now;
+      const seconds = ((now - request.arrivedAt) / 1000).toFixed(1);
+      this.options.log(
+        `a request of type ${request.type} took ${seconds} s, ${this.waiting.size} wait`,
+      );
+    }
+    return true;
   }
 
   private soon(): void {

@@ -3,7 +3,7 @@
  * memory, turn such a handle into a real one later, and open it again on a new connection.
  */
 import type { Stream } from "./stream.ts";
-import type { Entry } from "./directory.ts";
+import type { Listing } from "./directory.ts";
 import { u32 } from "./wire.ts";
 
 export interface Handle {
@@ -16,8 +16,10 @@ export interface Handle {
   /** Bytes of a small file, answered from memory. */
   content: Uint8Array | undefined;
   /** Entries of a directory, answered from memory, and how many of them were given. */
-  entries: Entry[] | undefined;
+  entries: Listing | undefined;
   given: number;
+  /** The end of the directory was told: who asks again has rewound it. */
+  ended: boolean;
   stream: Stream | undefined;
   openedAt: number;
   /** The name was deleted or replaced by us: the path means another file now. */
@@ -49,6 +51,7 @@ export class Handles {
       content: undefined,
       entries: undefined,
       given: 0,
+      ended: false,
       stream: undefined,
       openedAt: performance.now(),
       detached: false,

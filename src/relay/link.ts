@@ -3,7 +3,6 @@
  * the connection is silent or gone. It reconnects by itself and calls nobody twice: each request
  * gets exactly one answer, or `undefined` when the connection failed it.
  */
-import { converse } from "../process.ts";
 import { Beginning, Framer, Malformed, Reader, Type, Writer } from "./wire.ts";
 
 /**
@@ -12,12 +11,17 @@ import { Beginning, Framer, Malformed, Reader, Type, Writer } from "./wire.ts";
  */
 export type OnAnswer = (type: number, answer: Reader | undefined) => void;
 
+/** Something that speaks SFTP on its stdin and stdout. */
+export type Server = Pick<Deno.ChildProcess, "stdin" | "stdout" | "status" | "kill">;
+
 export interface LinkOptions {
-  /** The whole command line that speaks SFTP on its stdin and stdout. */
-  command: string[];
+  /** Starts a connection. */
+  start: () => Server;
   /** Called after each successful connection but the first, before any waiting request goes on. */
   onReconnect: () => void;
   log: (text: string) => void;
+  /** All times by this factor; for tests. */
+  pace?: number;
 }
 
 /** Milliseconds without a byte, while answers are due, after which the connection is stalled. */
@@ -26,11 +30,19 @@ const SILENCE = 7000;
 export const PATIENCE = 8500;
 /** A connection that stays stalled is replaced; before that it may come back by itself. */
 const HOPELESS = 30_000;
-const HANDSHAKE = 12_000;
+const HANDSHAKE = 8000;
+const TICK = 250;
+/** Milliseconds between two ticks from which on we were not running: the machine slept. */
+const ASLEEP = 2000;
+/** Milliseconds until the first and the last new attempt to connect. */
+const RETRY = 100, RETRY_LATEST = 5000;
+/** Milliseconds between attempts while somebody waits. */
+const RETRY_HURRIED = 500;
 /** Milliseconds of round trip above which a link is far. */
 const FAR = 3;
 
 interface Pending {
+  type: number;
   sequence: number;
   done: OnAnswer;
   sentAt: number;
@@ -49,19 +61,25 @@ export class Link {
   private pending = new Map<number, Pending>();
   /** Requests that were failed while stalled; a handle in a late answer is closed again. */
   private abandoned = new Set<number>();
-  private child: Deno.ChildProcess | undefined;
+  /** Ends the connection at hand. */
+  private end: () => void = () => {};
   private input: WritableStreamDefaultWriter<Uint8Array> | undefined;
   /** One is filled while ssh takes the other. */
   private out = new Writer(1 << 16);
   private leaving = new Writer(1 << 16);
   private flushing = false;
   private waiters = new Set<{ until: number; done: (up: boolean) => void }>();
-  private hurry: () => void = () => {};
+  private retry: { at: number; done: () => void } | undefined;
   private readonly drains: (() => void)[] = [];
   private readonly ticker: ReturnType<typeof setInterval>;
+  private readonly pace: number;
+  private tickedAt = performance.now();
+  /** When we last went on after a time in which we did not run. */
+  wokeAt = -Infinity;
 
   constructor(private readonly options: LinkOptions) {
-    this.ticker = setInterval(() => this.tick(), 250);
+    this.pace = options.pace ?? 1;
+    this.ticker = setInterval(() => this.tick(), TICK * this.pace);
   }
 
   get up(): boolean {
@@ -91,10 +109,15 @@ export class Link {
     body(this.out);
     this.out.end();
     const now = performance.now();
-    if (this.pending.size === 0) this.heardAt = now;
-    this.pending.set(id, { sequence, done, sentAt: now });
+    if (!this.due) this.heardAt = now;
+    this.pending.set(id, { type, sequence, done, sentAt: now });
     this.flushSoon();
     return sequence;
+  }
+
+  /** Whether the server owes us anything: an answer, or taking what we send. */
+  get due(): boolean {
+    return this.pending.size > 0 || this.queued > 0;
   }
 
   /** The smallest sequence number that still waits for its answer. */
@@ -109,10 +132,13 @@ export class Link {
    */
   whenUp(since: number, done: (up: boolean) => void): void {
     if (this.state === "up") return done(true);
-    const until = Math.min(since, this.badSince) + PATIENCE;
+    const until = Math.max(Math.min(since, this.badSince), this.wokeAt) +
+      PATIENCE * this.pace;
     if (this.state === "closed" || performance.now() >= until) return done(false);
     this.waiters.add({ until, done });
-    this.hurry();
+    if (this.retry) {
+      this.retry.at = Math.min(this.retry.at, performance.now() + RETRY_HURRIED * this.pace);
+    }
   }
 
   /** Whether an answer takes so long that asking early is worth a message. */
@@ -128,55 +154,65 @@ export class Link {
   close(): void {
     this.state = "closed";
     clearInterval(this.ticker);
-    this.hurry();
-    this.kill();
+    this.retry?.done();
+    this.end();
     this.release(false);
   }
 
+  /** Returns nothing when it is up, else ssh's exit code. */
   private async connect(onConnect: () => void): Promise<number | undefined> {
-    const child = converse(this.options.command);
-    this.child = child;
-    this.input = child.stdin.getWriter();
+    const child = this.options.start();
+    const input = child.stdin.getWriter();
+    const output = child.stdout.getReader({ mode: "byob" });
     this.out = new Writer(1 << 16);
     this.leaving = new Writer(1 << 16);
     this.flushing = false;
+    this.input = input;
+    this.end = () => {
+      kill(child);
+      // Whoever else holds the other end, a control master for one, may keep it open for ever.
+      output.cancel().catch(() => {});
+    };
+    const { end } = this;
     const greeting = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => greeting.resolve(false), HANDSHAKE);
-    this.input.write(new Writer().begin(Type.INIT).u32(3).end().view()).catch(() => {});
-    void this.readAll(child, greeting.resolve);
-    const code = child.status.then((status) => {
-      greeting.resolve(false);
-      return status.code;
-    });
+    const timer = setTimeout(() => greeting.resolve(false), HANDSHAKE * this.pace);
+    input.write(new Writer().begin(Type.INIT).u32(3).end().view()).catch(() => {});
+    const reading = this.readAll(output, () => greeting.resolve(true));
+    void reading.then(() => greeting.resolve(false));
     const greeted = await greeting.promise;
     clearTimeout(timer);
     if (!greeted || this.state === "closed") {
-      kill(child);
-      return (await code) || 1;
+      end();
+      return (await child.status).code || 1;
     }
     this.state = "up";
     this.heardAt = performance.now();
+    // From here on, and not before: had it ended already, nobody else would ever tell.
+    void reading.then(() => this.end === end && this.state !== "closed" && this.lost());
     onConnect();
     this.release(true);
     return undefined;
   }
 
-  private async readAll(child: Deno.ChildProcess, greet: (ok: boolean) => void): Promise<void> {
+  /** Hands on all that the server says, until it ends. */
+  private async readAll(
+    output: ReadableStreamBYOBReader,
+    greet: () => void,
+  ): Promise<void> {
     const framer = new Framer((packet) => {
       if (packet[0] === Type.VERSION) {
         this.version = packet.slice(1);
-        greet(true);
+        greet();
       } else {
         this.receive(packet);
       }
     });
     const beginning = new Beginning();
-    const reader = child.stdout.getReader({ mode: "byob" });
     let buffer = new ArrayBuffer(128 * 1024);
     try {
       while (true) {
-        const { value, done } = await reader.read(new Uint8Array(buffer));
-        if (done || value === undefined || child !== this.child) break;
+        const { value, done } = await output.read(new Uint8Array(buffer));
+        if (done || value === undefined) return;
         this.heardAt = performance.now();
         if (this.state === "stalled") this.recover();
         const bytes = beginning.take(value);
@@ -186,8 +222,7 @@ export class Link {
     } catch (error) {
       this.options.log(`the server's stream broke: ${error}`);
     }
-    reader.cancel().catch(() => {});
-    if (child === this.child && this.state !== "closed") this.lost();
+    output.cancel().catch(() => {});
   }
 
   private receive(packet: Uint8Array): void {
@@ -201,9 +236,9 @@ export class Link {
       try {
         request.done(type, answer);
       } catch (error) {
-        if (!(error instanceof Malformed)) throw error;
-        this.options.log(`an answer can't be read: ${error.message}`);
-        request.done(0, undefined);
+        const what = error instanceof Malformed ? error.message : error;
+        this.options.log(`an answer can't be read: ${what}`);
+        this.guard(() => request.done(0, undefined));
       }
     } else if (this.abandoned.delete(id) && type === Type.HANDLE) {
       const handle = answer.blob().slice();
@@ -241,19 +276,34 @@ export class Link {
 
   private tick(): void {
     const now = performance.now();
+    const slept = now - this.tickedAt - TICK * this.pace;
+    this.tickedAt = now;
+    if (slept > ASLEEP * this.pace) {
+      this.wokeAt = now;
+      this.heardAt += slept;
+      this.badSince += slept;
+      for (const waiter of this.waiters) waiter.until += slept;
+      return;
+    }
     for (const waiter of this.waiters) {
       if (now < waiter.until) continue;
       this.waiters.delete(waiter);
-      waiter.done(false);
+      this.guard(() => waiter.done(false));
     }
-    if (this.state === "up" && this.pending.size > 0 && now - this.heardAt > SILENCE) {
-      this.options.log("no answer for 7 s: stalled");
+    if (this.retry && now >= this.retry.at) this.retry.done();
+    const silence = now - this.heardAt;
+    if (this.state === "up" && this.due && silence > SILENCE * this.pace) {
+      const types = [...this.pending.values()].slice(0, 5).map(({ type }) => type);
+      this.options.log(
+        `no answer for 7 s: stalled. ${this.pending.size} answers due, the first of types ` +
+          `${types}; ${this.queued} bytes to send`,
+      );
       this.state = "stalled";
       this.badSince = this.heardAt;
       for (const id of this.pending.keys()) this.abandoned.add(id);
       this.failPending();
-    } else if (this.state === "stalled" && now - this.heardAt > HOPELESS) {
-      this.kill();
+    } else if (this.state === "stalled" && silence > HOPELESS * this.pace) {
+      this.lost();
     }
   }
 
@@ -264,35 +314,33 @@ export class Link {
   }
 
   private lost(): void {
-    if (this.state === "down") return;
     this.options.log("connection lost");
     if (this.state === "up") this.badSince = performance.now();
     this.state = "down";
-    this.kill();
+    this.end();
+    this.end = () => {};
     this.abandoned.clear();
     this.failPending();
     void this.reconnect();
   }
 
   private async reconnect(): Promise<void> {
-    let pause = 100;
+    let pause = RETRY;
     while (this.state === "down") {
-      if (await this.connect(this.options.onReconnect) === undefined) {
-        this.options.log("connected again");
-        return;
+      try {
+        if (await this.connect(this.options.onReconnect) === undefined) {
+          this.options.log("connected again");
+          return;
+        }
+      } catch (error) {
+        this.options.log(`ssh can't be started: ${error}`);
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, pause);
-        setTimeout(() => {
-          this.hurry = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-          if (this.waiters.size > 0) this.hurry();
-        }, Math.min(pause, 500));
-      });
-      this.hurry = () => {};
-      pause = Math.min(pause * 2, 5000);
+      const wait = this.waiters.size > 0 ? Math.min(pause, RETRY_HURRIED) : pause;
+      await new Promise<void>((done) =>
+        this.retry = { at: performance.now() + wait * this.pace, done }
+      );
+      this.retry = undefined;
+      pause = Math.min(pause * 2, RETRY_LATEST);
     }
   }
 
@@ -304,21 +352,26 @@ export class Link {
     this.releaseDrains();
     const failed = [...this.pending.values()];
     this.pending.clear();
-    for (const request of failed) request.done(0, undefined);
+    for (const request of failed) this.guard(() => request.done(0, undefined));
   }
 
   private release(up: boolean): void {
     const waiting = [...this.waiters];
     this.waiters.clear();
-    for (const waiter of waiting) waiter.done(up);
+    for (const waiter of waiting) this.guard(() => waiter.done(up));
   }
 
-  private kill(): void {
-    if (this.child !== undefined) kill(this.child);
+  /** One request that goes wrong takes no other with it. */
+  private guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.options.log(`a request went wrong: ${error}`);
+    }
   }
 }
 
-function kill(child: Deno.ChildProcess): void {
+function kill(child: Server): void {
   try {
     child.kill("SIGKILL");
   } catch {

@@ -1,6 +1,6 @@
 /** Fetches whole directory listings, several READDIRs in flight, and never the same twice at once. */
 import type { Link } from "./link.ts";
-import type { Entry } from "./directory.ts";
+import { Listing } from "./directory.ts";
 import type { Tree } from "./tree.ts";
 import { isPlain, type Reader, Status, Type } from "./wire.ts";
 
@@ -15,7 +15,7 @@ const FLIGHT = 96;
 const READDIRS = 32;
 
 /** What a listing brought: its entries, or undefined when it failed. */
-export type Listed = (entries: Entry[] | undefined) => void;
+export type Listed = (entries: Listing | undefined) => void;
 
 interface Fetch {
   sequence: number;
@@ -86,15 +86,14 @@ export class Lister {
     }
   }
 
-  private keep(path: string, entries: Entry[], sequence: number): void {
+  private keep(path: string, entries: Listing, sequence: number): void {
     if (entries.length > LARGE) {
       this.large.set(path, performance.now() + LARGE_LASTS);
       return;
     }
-    const own = entries.find((entry) => entry.name === ".");
-    if (own?.attrs !== undefined) this.tree.learn(path, own.attrs, sequence);
-    const children = entries.filter((entry) => entry.name !== "." && entry.name !== "..");
-    this.tree.learnListing(path, children, sequence);
+    const own = entries.attrs(entries.names.indexOf("."));
+    if (own !== undefined) this.tree.learn(path, own, sequence);
+    this.tree.learnListing(path, entries, sequence);
   }
 
   private fetch(path: string, done: Listed): number {
@@ -102,7 +101,7 @@ export class Lister {
     return link.send(Type.OPENDIR, (to) => to.text(path), (type, answer) => {
       if (type !== Type.HANDLE || answer === undefined) return done(undefined);
       const handle = answer.blob().slice();
-      const entries: Entry[] = [];
+      const entries = new Listing();
       let waiting = 0;
       let window = 2;
       let ended = false;
@@ -135,15 +134,14 @@ export class Lister {
 }
 
 /** Reads the entries of a NAME answer; false when it can't be read. */
-export function readNames(answer: Reader, entries: Entry[]): boolean {
+export function readNames(answer: Reader, entries: Listing): boolean {
   try {
     for (let count = answer.u32(); count > 0; count--) {
       const name = answer.text();
       const long = answer.blob();
       const attrs = answer.attrs();
       if (name === "" || name.includes("/")) continue;
-      const shared = hasOtherNames(long);
-      entries.push({ name, attrs: isPlain(attrs) ? attrs.slice() : undefined, shared });
+      entries.add(name, isPlain(attrs) ? attrs : undefined, hasOtherNames(long));
     }
     return true;
   } catch {

@@ -3,7 +3,7 @@ import { contain, needsServer } from "./containment.ts";
 import type { Core } from "./core.ts";
 import { LOST, type Request } from "./front.ts";
 import type { Handle } from "./handles.ts";
-import type { Entry } from "./directory.ts";
+import type { Listing } from "./directory.ts";
 import { join, parentOf } from "./tree.ts";
 import { isLink, Status, Type } from "./wire.ts";
 
@@ -118,39 +118,38 @@ function linksAhead(core: Core, path: string): void {
 }
 
 export function opendir(core: Core, request: Request): void {
-  const path = core.keyOf(request.fields().text());
-  if (path === undefined || core.lister.isHuge(path)) return openRemote(core, request);
-  const known = core.tree.listing(path);
-  if (known !== undefined) {
-    core.tree.use(known);
-    if (performance.now() - known.listedAt > 1000) core.scan.renew(path);
-    const entries: Entry[] = [];
-    for (const name of known.names.keys()) {
-      entries.push({ name, attrs: known.attrs(name), shared: false });
-    }
-    core.scan.visit(path, true);
-    return answerDirectory(core, request, path, entries);
-  }
+  const given = request.fields().text();
+  const path = core.keyOf(given);
+  if (path === undefined || core.lister.isHuge(path)) return openRemote(core, request, given);
+  core.scan.visit(path, true);
+  const answer = (entries: Listing) => {
+    const handle = core.handles.create(path, 0);
+    handle.entries = entries;
+    core.front.handle(request.id, core.handles.name(handle));
+  };
+  const known = knownEntries(core, path);
+  if (known !== undefined) return answer(known);
   if (!core.link.up) return core.wait(request);
   request.keep();
-  core.scan.visit(path, true);
   core.lister.list(path, (entries) => {
-    if (entries === undefined) return openRemote(core, request);
-    answerDirectory(core, request, path, entries);
+    if (entries === undefined) openRemote(core, request, given);
+    else answer(entries);
   });
 }
 
-function answerDirectory(core: Core, request: Request, path: string, entries: Entry[]): void {
-  const handle = core.handles.create(path, 0);
-  handle.entries = entries;
-  core.front.handle(request.id, core.handles.name(handle));
+function knownEntries(core: Core, path: string): Listing | undefined {
+  const known = core.tree.listing(path);
+  if (known === undefined) return undefined;
+  core.tree.use(known);
+  if (performance.now() - known.listedAt > 1000) core.scan.renew(path);
+  return known.entries();
 }
 
-function openRemote(core: Core, request: Request): void {
+function openRemote(core: Core, request: Request, path: string): void {
   core.forward(request, (to) => to.raw(request.fields().rest()), {
     answered: (type, answer) => {
       if (type !== Type.HANDLE) return false;
-      const handle = core.handles.create("", 0);
+      const handle = core.handles.create(path, 0);
       handle.remote = answer.slice(4);
       core.front.handle(request.id, core.handles.name(handle));
       return true;
@@ -158,22 +157,61 @@ function openRemote(core: Core, request: Request): void {
   });
 }
 
+/** sshfs reads one piece after the other (`sync_readdir`), and after the end only what was rewound. */
 export function readdir(core: Core, request: Request, handle: Handle): void {
-  const entries = handle.entries;
+  if (handle.ended) return rewind(core, request, handle);
+  const { entries } = handle;
   if (entries === undefined) {
     return core.withRemote(request, handle, (remote) => {
-      core.forward(request, (to) => to.blob(remote), { once: true });
+      core.forward(request, (to) => to.blob(remote), {
+        once: true,
+        answered: (type) => {
+          handle.ended = type === Type.STATUS;
+          return false;
+        },
+      });
     });
   }
-  if (handle.given >= entries.length) return core.front.status(request.id, Status.EOF);
+  if (handle.given >= entries.length) {
+    handle.ended = true;
+    return core.front.status(request.id, Status.EOF);
+  }
   const first = handle.given;
   let bytes = 0;
   while (handle.given < entries.length && bytes < NAMES_BATCH) {
-    bytes += 40 + (entries[handle.given++]?.name.length ?? 0);
+    bytes += 40 + (entries.names[handle.given++]?.length ?? 0);
   }
-  const batch = entries.slice(first, handle.given);
-  core.front.names(request.id, batch.length, (to) => {
-    for (const { name, attrs } of batch) to.text(name).text("").raw(attrs ?? NO_ATTRIBUTES);
+  core.front.names(request.id, handle.given - first, (to) => {
+    for (let i = first; i < handle.given; i++) {
+      to.text(entries.names[i] ?? "").text("").raw(entries.attrs(i) ?? NO_ATTRIBUTES);
+    }
+  });
+}
+
+/** The directory as it is now, from its beginning. */
+function rewind(core: Core, request: Request, handle: Handle): void {
+  if (!core.link.up) return core.wait(request);
+  request.keep();
+  const again = (entries: Listing | undefined) => {
+    if (entries === undefined) {
+      return core.link.up ? core.front.status(request.id, LOST) : core.wait(request);
+    }
+    handle.entries = entries;
+    handle.given = 0;
+    handle.ended = false;
+    readdir(core, request, handle);
+  };
+  if (handle.entries !== undefined) {
+    const known = knownEntries(core, handle.path);
+    return known === undefined ? core.lister.list(handle.path, again) : again(known);
+  }
+  core.link.send(Type.OPENDIR, (to) => to.text(handle.path), (type, answer) => {
+    if (type !== Type.HANDLE || answer === undefined) return again(undefined);
+    const old = handle.remote;
+    if (old !== undefined) core.link.send(Type.CLOSE, (to) => to.blob(old), () => {});
+    handle.remote = answer.blob().slice();
+    handle.ended = false;
+    readdir(core, request, handle);
   });
 }
 

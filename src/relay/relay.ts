@@ -13,6 +13,7 @@
  *   containment.ts  links that can't leave     journal.ts  what was edited
  *   drop.ts, doorbell.ts                       how `dodo` says that the container worked
  */
+import { converse } from "../process.ts";
 import { Core } from "./core.ts";
 import { Doorbell } from "./doorbell.ts";
 import * as files from "./files.ts";
@@ -62,7 +63,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
   journal?.mounted(options.record?.container ?? "");
   const encode = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
   const core = new Core({
-    command: options.command,
+    start: () => converse(options.command),
     capacity: options.capacity ?? CAPACITY,
     lifetime: options.lifetime ?? LIFETIME,
     mapping: {
@@ -72,7 +73,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
     journal,
     log,
   });
-  core.serve = (request) => serve(core, request);
+  const take = accept(core);
   await Deno.writeTextFile(`${options.state}/relay.pid`, `${Deno.pid}\n`, { mode: 0o600 });
   for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
   const terminated = Promise.withResolvers<void>();
@@ -80,36 +81,45 @@ export async function runRelay(options: RelayOptions): Promise<number> {
 
   const opened = core.link.open();
   const doorbell = new Doorbell(options.state, () => settle(core, options.kernelTimeout));
-  const pins = setInterval(() => pin(core), UNPINNED);
+  const rounds = setInterval(() => {
+    pin(core);
+    core.giveUp();
+  }, UNPINNED);
   const failed = opened.then((result) => {
     if (result.ok) core.areas.learn(core.link);
     return result.ok ? new Promise<never>(() => {}) : result.code;
   });
   const hungUp = core.front.run(
-    (packet) => take(core, packet, opened),
+    (packet) => {
+      if (packet[0] !== Type.INIT) return take(packet);
+      void opened.then(() => core.front.version(core.link.version));
+    },
     () => core.link.up && core.link.queued > FULL ? core.link.drained() : undefined,
   ).catch((error) => log(`sshfs's stream broke: ${error}`));
   const code = await Promise.race([failed, hungUp, terminated.promise]);
-  clearInterval(pins);
+  clearInterval(rounds);
   if (code === undefined) await options.ended?.();
   doorbell.close();
   core.link.close();
   return code ?? 0;
 }
 
-function take(core: Core, packet: Uint8Array, opened: Promise<unknown>): void {
-  if (packet[0] === Type.INIT) {
-    void opened.then(() => core.front.version(core.link.version));
-    return;
-  }
-  serve(core, new Request(packet));
+/** Lets a core serve requests; what is returned takes them, packet by packet. */
+export function accept(core: Core): (packet: Uint8Array) => void {
+  core.serve = (request) => serve(core, request);
+  return (packet) => {
+    const request = new Request(packet);
+    request.sequence = core.link.sequence;
+    core.front.waiting.set(request.id, request);
+    serve(core, request);
+  };
 }
 
 function serve(core: Core, request: Request): void {
   try {
     dispatch(core, request);
   } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
+    if (!(error instanceof Malformed)) core.log(`a request went wrong: ${error}`);
     core.front.status(request.id, Status.BAD_MESSAGE);
   }
 }

@@ -94,6 +94,8 @@ export class Scan {
 
   /** Something in this directory was used that is about to expire. */
   renew(path: string): void {
+    // Above the mounted directory may lie this very mount: looking there could wait for itself.
+    if (path === "" || this.options.isSpecial(path)) return;
     const now = performance.now();
     if (now - (this.renewedAt.get(path) ?? -Infinity) < 500) return;
     if (this.renewedAt.size > REMEMBERED) this.renewedAt.clear();

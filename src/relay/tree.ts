@@ -5,7 +5,7 @@
  * is believed unless its request was sent before the last change of that name that we sent
  * ourselves (`dirty`), or before the last `drop`. Everything else ends after its lifetime.
  */
-import { Directory, type Entry } from "./directory.ts";
+import { Directory, Listing } from "./directory.ts";
 
 export interface TreeOptions {
   /** Bytes of memory, about. */
@@ -114,7 +114,7 @@ export class Tree {
   }
 
   /** A whole listing; `sequence` is that of its OPENDIR. */
-  learnListing(path: string, entries: Entry[], sequence: number): void {
+  learnListing(path: string, entries: Listing, sequence: number): void {
     if (sequence <= this.floor) return;
     const now = performance.now();
     this.edit(path, (directory) => {
@@ -129,11 +129,12 @@ export class Tree {
       const links = new Map(directory.links);
       directory.empty();
       directory.reserve(entries.length);
-      for (const entry of entries) {
-        directory.set(entry.name, entry.attrs, now);
-        if (entry.shared) directory.shared.add(entry.name);
-        const link = links.get(entry.name);
-        if (link) directory.links.set(entry.name, link);
+      for (const [index, name] of entries.names.entries()) {
+        if (name === "." || name === "..") continue;
+        directory.set(name, entries.attrs(index), now);
+        if (entries.isShared(index)) directory.shared.add(name);
+        const link = links.get(name);
+        if (link) directory.links.set(name, link);
       }
       for (const { name, exists, unsure, shared, attrs, at } of changed) {
         if (exists) directory.set(name, attrs, at);
@@ -177,7 +178,7 @@ export class Tree {
 
   /** A directory that we have just made: it is empty. */
   made(path: string, sequence: number): void {
-    if (sequence > this.floor) this.learnListing(path, [], sequence);
+    if (sequence > this.floor) this.learnListing(path, new Listing(), sequence);
   }
 
   /** Everything at and below this path is another tree now. */

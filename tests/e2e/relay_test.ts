@@ -115,6 +115,36 @@ Deno.test("a session with --mount relay, from init to rm", async (t) => {
     },
   );
 
+  await t.step(
+    "a paused container fails a reader within 10 s, and is there again when it goes on",
+    async () => {
+      const docker = async (verb: string) =>
+        assert.equal((await reykjavik(["docker", verb, containerId ?? ""])).code, 0);
+      await docker("pause");
+      try {
+        const start = Date.now();
+        const { code, stderr } = await london([
+          "timeout",
+          "-s",
+          "KILL",
+          "12",
+          "ls",
+          `${app}/written`,
+        ]);
+        assert.deepEqual([code, /Input\/output error/.test(stderr)], [2, true]);
+        assert.ok(Date.now() - start < 10_000);
+      } finally {
+        await docker("unpause");
+      }
+      await poll(async () => await readApart(`${app}/life`) === "after\n", {
+        what: "the mount after a pause",
+        limitMs: 10_000,
+      });
+      await user.does("dodo sh -c 'echo resumed > /srv/app/life'");
+      assert.equal(Deno.readTextFileSync(`${app}/life`), "resumed\n");
+    },
+  );
+
   await t.step("rm leaves no mount, no process and no file", async () => {
     await user.does("dockerdo rm --force --delete");
     assert.deepEqual(

@@ -3,89 +3,68 @@
 import assert from "node:assert/strict";
 import { Story } from "../../src/edits.ts";
 import { parseStep } from "../../src/relay/journal.ts";
-import { type Mount, proc, run, Server, until } from "./server.ts";
+import { live, outcome } from "./live.ts";
+import { proc, run, until } from "./server.ts";
 
 /** ROUNDS and ENTRIES in the environment lengthen a run: 60 and 100000 are worth the wait. */
-const ROUNDS = Number(Deno.env.get("ROUNDS") ?? 20);
+const ROUNDS = (roundTrip: number) =>
+  Number(Deno.env.get("ROUNDS") ?? (roundTrip === 0 ? 20 : roundTrip < 50 ? 8 : 3));
 const ENTRIES = Number(Deno.env.get("ENTRIES") ?? 5000);
-
-/** Runs a test with a server and a mount, and clears both away. */
-function live(
-  name: string,
-  options: Parameters<Server["mount"]>[0],
-  action: (mount: Mount, server: Server) => Promise<void> | void,
-): void {
-  Deno.test({
-    name,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    async fn(): Promise<void> {
-      const server = await Server.start();
-      try {
-        await action(await server.mount(options), server);
-      } finally {
-        await server.stop();
-      }
-    },
-  });
-}
 
 function names(path: string): string[] {
   return [...Deno.readDirSync(path)].map((entry) => entry.name).sort();
 }
 
-/** The error that an action on files ends with: its message, or "done". */
-async function outcome(action: () => Promise<unknown>): Promise<string> {
-  try {
-    await action();
-    return "done";
-  } catch (error) {
-    return error instanceof Error ? error.message : "strange";
-  }
+for (const roundTrip of [0, 20, 100]) {
+  live(`what the server wrote before a drop is what the mount shows, ${roundTrip} ms away`, {
+    roundTrip,
+  }, (mount, server) => {
+    const { served } = server, { point } = mount;
+    Deno.mkdirSync(`${served}/d`);
+    Deno.writeTextFileSync(`${served}/same`, "00");
+    mount.drop();
+    for (let round = 10; round < 10 + ROUNDS(roundTrip); round++) {
+      Deno.writeTextFileSync(`${served}/file`, "x".repeat(round * 37));
+      Deno.writeTextFileSync(`${served}/same`, `${round}`);
+      Deno.writeTextFileSync(`${served}/d/n${round}`, "");
+      if (round > 10) Deno.renameSync(`${served}/r${round - 1}`, `${served}/r${round}`);
+      else Deno.writeTextFileSync(`${served}/r${round}`, "");
+      if (round > 12) Deno.removeSync(`${served}/d/n${round - 2}`);
+      assert.equal(mount.drop(), "done");
+      assert.equal(Deno.readTextFileSync(`${point}/same`), `${round}`);
+      assert.equal(Deno.readTextFileSync(`${point}/file`), "x".repeat(round * 37));
+      assert.equal(Deno.statSync(`${point}/file`).size, round * 37);
+      assert.deepEqual(names(`${point}/d`), names(`${served}/d`));
+      assert.deepEqual(names(point), names(served));
+      assert.throws(() => Deno.statSync(`${point}/r${round - 1}`), Deno.errors.NotFound);
+    }
+  });
 }
 
-live("what the server wrote before a drop is what the mount shows", {}, (mount, server) => {
-  const { served } = server, { point } = mount;
-  Deno.mkdirSync(`${served}/d`);
-  Deno.writeTextFileSync(`${served}/same`, "00");
-  mount.drop();
-  for (let round = 10; round < 10 + ROUNDS; round++) {
-    Deno.writeTextFileSync(`${served}/file`, "x".repeat(round * 37));
-    Deno.writeTextFileSync(`${served}/same`, `${round}`);
-    Deno.writeTextFileSync(`${served}/d/n${round}`, "");
-    if (round > 10) Deno.renameSync(`${served}/r${round - 1}`, `${served}/r${round}`);
-    else Deno.writeTextFileSync(`${served}/r${round}`, "");
-    if (round > 12) Deno.removeSync(`${served}/d/n${round - 2}`);
-    assert.equal(mount.drop(), "done");
-    assert.equal(Deno.readTextFileSync(`${point}/same`), `${round}`);
-    assert.equal(Deno.readTextFileSync(`${point}/file`), "x".repeat(round * 37));
-    assert.equal(Deno.statSync(`${point}/file`).size, round * 37);
-    assert.deepEqual(names(`${point}/d`), names(`${served}/d`));
-    assert.deepEqual(names(point), names(served));
-    assert.throws(() => Deno.statSync(`${point}/r${round - 1}`), Deno.errors.NotFound);
-  }
-});
-
-live("what a local program wrote and closed is what the server has", {}, (mount, server) => {
-  const { served } = server, { point } = mount;
-  Deno.mkdirSync(`${point}/d`);
-  for (let round = 10; round < 10 + ROUNDS; round++) {
-    Deno.writeTextFileSync(`${point}/same`, `${round}`);
-    Deno.writeTextFileSync(`${point}/file`, "x".repeat(round * 3700));
-    Deno.writeTextFileSync(`${point}/temporary`, `${round}`);
-    Deno.renameSync(`${point}/temporary`, `${point}/d/moved`);
-    if (round > 10) Deno.removeSync(`${point}/d/n${round - 1}`);
-    Deno.writeTextFileSync(`${point}/d/n${round}`, "");
-    Deno.chmodSync(`${point}/same`, 0o600 + round % 8);
-    assert.equal(Deno.readTextFileSync(`${served}/same`), `${round}`);
-    assert.equal(Deno.readTextFileSync(`${served}/file`), "x".repeat(round * 3700));
-    assert.equal(Deno.readTextFileSync(`${served}/d/moved`), `${round}`);
-    assert.deepEqual(names(`${served}/d`), ["moved", `n${round}`]);
-    assert.equal((Deno.statSync(`${served}/same`).mode ?? 0) & 0o777, 0o600 + round % 8);
-    assert.equal(Deno.readTextFileSync(`${point}/same`), `${round}`);
-    assert.equal(Deno.readTextFileSync(`${point}/d/moved`), `${round}`);
-  }
-});
+for (const roundTrip of [0, 20, 100]) {
+  live(`what a local program wrote and closed is what the server has, ${roundTrip} ms away`, {
+    roundTrip,
+  }, (mount, server) => {
+    const { served } = server, { point } = mount;
+    Deno.mkdirSync(`${point}/d`);
+    for (let round = 10; round < 10 + ROUNDS(roundTrip); round++) {
+      Deno.writeTextFileSync(`${point}/same`, `${round}`);
+      Deno.writeTextFileSync(`${point}/file`, "x".repeat(round * 3700));
+      Deno.writeTextFileSync(`${point}/temporary`, `${round}`);
+      Deno.renameSync(`${point}/temporary`, `${point}/d/moved`);
+      if (round > 10) Deno.removeSync(`${point}/d/n${round - 1}`);
+      Deno.writeTextFileSync(`${point}/d/n${round}`, "");
+      Deno.chmodSync(`${point}/same`, 0o600 + round % 8);
+      assert.equal(Deno.readTextFileSync(`${served}/same`), `${round}`);
+      assert.equal(Deno.readTextFileSync(`${served}/file`), "x".repeat(round * 3700));
+      assert.equal(Deno.readTextFileSync(`${served}/d/moved`), `${round}`);
+      assert.deepEqual(names(`${served}/d`), ["moved", `n${round}`]);
+      assert.equal((Deno.statSync(`${served}/same`).mode ?? 0) & 0o777, 0o600 + round % 8);
+      assert.equal(Deno.readTextFileSync(`${point}/same`), `${round}`);
+      assert.equal(Deno.readTextFileSync(`${point}/d/moved`), `${round}`);
+    }
+  });
+}
 
 live("changes that nobody announces show within moments", {}, async (mount, server) => {
   const { served } = server, { point } = mount;
@@ -128,6 +107,18 @@ live("a file that is open stays itself when it is deleted or replaced", {}, (mou
     assert.equal(new TextDecoder().decode(buffer) === old, true);
     assert.equal(Deno.readTextFileSync(`${server.served}/file`), "replaced");
   }
+});
+
+live("an open directory can be read again, and shows what is new", {}, async (mount, server) => {
+  Deno.mkdirSync(`${server.served}/d`);
+  Deno.writeTextFileSync(`${server.served}/d/first`, "");
+  mount.drop();
+  const script = "import os,sys; f=os.open(sys.argv[1],0); print(os.listdir(f)); " +
+    "open(sys.argv[1]+'/second','w').close(); print(sorted(os.listdir(f))); print(len(os.listdir(f)))";
+  assert.equal(
+    await run("python3", "-c", script, `${mount.point}/d`),
+    "['first']\n['first', 'second']\n2\n",
+  );
 });
 
 live("links work and can't lead out of the mount", {}, (mount, server) => {

@@ -39,7 +39,8 @@ export async function until(
 }
 
 export interface MountOptions {
-  kind?: "relay" | "plain";
+  /** `coherent` is plain sshfs without its caches: the only one that shows what is. */
+  kind?: "relay" | "plain" | "coherent";
   /** Milliseconds of round trip; a link that can be frozen and cut stands between if given. */
   roundTrip?: number;
   record?: boolean;
@@ -204,13 +205,16 @@ export class Server {
       "100",
       ...ssh,
     ];
-    const command = options.kind === "plain" ? ssh : words;
+    const relayed = options.kind === undefined || options.kind === "relay";
+    const command = relayed ? words : ssh;
     await Deno.writeTextFile(wrapper, `#!/bin/sh\nexec ${command.map(quote).join(" ")} "$@"\n`, {
       mode: 0o700,
     });
     const settings = options.kind === "plain"
       ? "no_contain_symlinks"
-      : "reconnect,dir_cache=no,attr_timeout=0.1,entry_timeout=0.1,no_contain_symlinks";
+      : options.kind === "coherent"
+      ? "dir_cache=no,attr_timeout=0,entry_timeout=0,no_contain_symlinks"
+      : "reconnect,sync_readdir,dir_cache=no,attr_timeout=0.1,entry_timeout=0.1,no_contain_symlinks";
     const sshfs = new Deno.Command("sshfs", {
       args: ["-f", "-o", `ssh_command=${wrapper},${settings}`, `localhost:${base}`, point],
       stdin: "null",
@@ -240,6 +244,22 @@ export class Server {
       "-oServerAliveCountMax=2",
       "-oConnectTimeout=10",
     ];
+  }
+
+  /** The processes that serve SFTP, one for each mount. */
+  async sessions(): Promise<number[]> {
+    const lines = (await run("ps", "-eo", "pid=,ppid=,args=")).trim().split("\n");
+    const rows = lines.map((line) => /^ *(\d+) +(\d+) (.*)$/.exec(line)?.slice(1) ?? []);
+    const ours = new Set([this.daemon.pid]);
+    const found = [];
+    for (let size = 0; size < ours.size;) {
+      size = ours.size;
+      for (const [pid, parent] of rows) if (ours.has(Number(parent))) ours.add(Number(pid));
+    }
+    for (const [pid, , args] of rows) {
+      if (ours.has(Number(pid)) && args?.includes("@internal-sftp")) found.push(Number(pid));
+    }
+    return found;
   }
 
   async stop(): Promise<void> {

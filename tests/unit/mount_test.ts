@@ -108,11 +108,11 @@ for (
   const [kind, help, expected] of [
     ["plain", "", "attr_timeout=0,entry_timeout=0,fsname=F"],
     ["plain", "no_contain_symlinks", "attr_timeout=0,entry_timeout=0,fsname=F,follow_symlinks"],
-    ["relay", "", "attr_timeout=0.1,entry_timeout=0.1,fsname=F"],
+    ["relay", "", "sync_readdir,attr_timeout=0.1,entry_timeout=0.1,fsname=F"],
     [
       "relay",
       "no_contain_symlinks",
-      "attr_timeout=0.1,entry_timeout=0.1,fsname=F,no_contain_symlinks",
+      "sync_readdir,attr_timeout=0.1,entry_timeout=0.1,fsname=F,no_contain_symlinks",
     ],
   ] as const
 ) {

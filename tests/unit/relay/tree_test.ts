@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Entry } from "../../../src/relay/directory.ts";
+import { Listing } from "../../../src/relay/directory.ts";
 import { Tree } from "../../../src/relay/tree.ts";
 import { sizeOf, Writer } from "../../../src/relay/wire.ts";
 
@@ -8,8 +8,20 @@ function attrs(size: number, mode = 0o100644): Uint8Array {
   return new Writer().u32(15).u64(size).u32(0).u32(0).u32(mode).u32(1).u32(1).view().slice();
 }
 
+interface Entry {
+  name: string;
+  attrs: Uint8Array;
+  shared: boolean;
+}
+
 function entry(name: string, size = 1): Entry {
   return { name, attrs: attrs(size), shared: false };
+}
+
+function listing(entries: Entry[]): Listing {
+  const packed = new Listing();
+  for (const { name, attrs, shared } of entries) packed.add(name, attrs, shared);
+  return packed;
 }
 
 function tree(options: { capacity?: number; lifetime?: number; oldest?: () => number } = {}): Tree {
@@ -39,7 +51,7 @@ Deno.test("a complete listing answers for names it does not have", () => {
   one.learn("/d/x", attrs(7), 1);
   assert.equal(known(one, "/d/x"), 7);
   assert.equal(known(one, "/d/y"), "unknown");
-  one.learnListing("/d", [entry("y", 3)], 2);
+  one.learnListing("/d", listing([entry("y", 3)]), 2);
   assert.deepEqual([known(one, "/d/x"), known(one, "/d/y")], ["absent", 3]);
 });
 
@@ -56,11 +68,11 @@ Deno.test("an answer that was asked for before our change is not believed, one a
 
 Deno.test("a listing asked for before our changes keeps what they did", () => {
   const one = tree();
-  one.learnListing("/d", [entry("old"), entry("stays")], 1);
+  one.learnListing("/d", listing([entry("old"), entry("stays")]), 1);
   one.change("/d/new", 5);
   one.change("/d/old", 6);
   one.gone("/d/old", 6);
-  one.learnListing("/d", [entry("old"), entry("stays", 9)], 4);
+  one.learnListing("/d", listing([entry("old"), entry("stays", 9)]), 4);
   assert.deepEqual(
     ["old", "new", "stays", "never"].map((name) => known(one, `/d/${name}`)),
     ["absent", "unknown", 9, "absent"],
@@ -72,7 +84,7 @@ Deno.test("a listing asked for before our changes keeps what they did", () => {
 
 Deno.test("a later change of the same name takes back that it is gone", () => {
   const one = tree();
-  one.learnListing("/d", [entry("x")], 1);
+  one.learnListing("/d", listing([entry("x")]), 1);
   one.change("/d/x", 5);
   one.change("/d/x", 6);
   one.gone("/d/x", 5);
@@ -90,11 +102,11 @@ Deno.test("a change of a name ages the directory's own attributes", () => {
 
 Deno.test("after a drop nothing that was asked for before it is believed", () => {
   const one = tree();
-  one.learnListing("/d", [entry("x")], 1);
+  one.learnListing("/d", listing([entry("x")]), 1);
   one.learnLink("/d/l", "target", 1);
   one.drop(9);
   one.learn("/d/x", attrs(2), 9);
-  one.learnListing("/d", [entry("x")], 8);
+  one.learnListing("/d", listing([entry("x")]), 8);
   assert.deepEqual([known(one, "/d/x"), known(one, "/d/y"), one.link("/d/l")], [
     "unknown",
     "unknown",
@@ -106,7 +118,7 @@ Deno.test("after a drop nothing that was asked for before it is believed", () =>
 
 Deno.test("answers end after their lifetime", () => {
   const one = tree({ lifetime: 0 });
-  one.learnListing("/d", [entry("x")], 1);
+  one.learnListing("/d", listing([entry("x")]), 1);
   assert.deepEqual([known(one, "/d/x"), known(one, "/d/y"), one.listing("/d")], [
     "unknown",
     "unknown",
@@ -137,8 +149,8 @@ Deno.test("a write under one name puts the other names of all linked files in do
     onUse: () => {},
     onDoubt: (path) => doubted.push(path),
   });
-  one.learnListing("/d", [{ ...entry("x"), shared: true }, entry("z")], 1);
-  one.learnListing("/e", [{ ...entry("y"), shared: true }], 2);
+  one.learnListing("/d", listing([{ ...entry("x"), shared: true }, entry("z")]), 1);
+  one.learnListing("/e", listing([{ ...entry("y"), shared: true }]), 2);
   one.touch("/d/x", 5);
   assert.deepEqual([known(one, "/e/y"), known(one, "/d/z")], ["unknown", 1]);
   assert.deepEqual(doubted.sort(), ["/d/x", "/e/y"]);
@@ -154,10 +166,19 @@ Deno.test("memory stays under the cap, and changes in flight survive it", () => 
   const one = tree({ capacity: 100_000, oldest: () => 0 });
   one.change("/mine/x", 5);
   for (let d = 0; d < 500; d++) {
-    one.learnListing(`/d${d}`, Array.from({ length: 20 }, (_, i) => entry(`n${i}`)), 10);
+    one.learnListing(`/d${d}`, listing(Array.from({ length: 20 }, (_, i) => entry(`n${i}`))), 10);
   }
   const cost = [...one.directories.values()].reduce((sum, directory) => sum + directory.cost, 0);
   assert.ok(cost <= 100_000 + 3000, `${cost} bytes`);
   one.learn("/mine/x", attrs(1), 4);
   assert.equal(known(one, "/mine/x"), "unknown");
+});
+
+Deno.test("the entries of an open directory hold still while the listing is renewed", () => {
+  const one = tree();
+  one.learnListing("/d", listing([entry("x", 1), entry("y", 2)]), 1);
+  const open = one.listing("/d")?.entries();
+  one.learnListing("/d", listing([entry("y", 20), entry("z", 30), entry("x", 10)]), 2);
+  const seen = open?.names.map((name, i) => [name, sizeOf(open.attrs(i) ?? attrs(0))]);
+  assert.deepEqual(seen, [["x", 1], ["y", 2]]);
 });
