@@ -189,9 +189,13 @@ async function prepareRelay(
   const words = quoteAll([...selfCommand(RELAY_V8_FLAGS), ...relay, ...ssh]);
   await removeRelayWrapper(session);
   // In / it keeps nobody's directory busy.
-  await Deno.writeTextFile(relayWrapper(session), `#!/bin/sh\ncd / && exec ${words} "$@"\n`, {
-    mode: 0o700,
-  });
+  await Deno.writeTextFile(
+    relayWrapper(session),
+    `#!/bin/sh\ncd / && MALLOC_ARENA_MAX=1 exec ${words} "$@"\n`,
+    {
+      mode: 0o700,
+    },
+  );
 }
 
 async function removeRelayWrapper(session: Session): Promise<void> {
