@@ -256,7 +256,7 @@ async function prepareRelay(
   // In / it keeps nobody's directory busy.
   await Deno.writeTextFile(
     relayWrapper(session, destination),
-    `#!/bin/sh\ncd / && exec ${words} "$@"\n`,
+    `#!/bin/sh\ncd / && MALLOC_ARENA_MAX=1 exec ${words} "$@"\n`,
     {
       mode: 0o700,
     },

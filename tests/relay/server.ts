@@ -207,9 +207,13 @@ export class Server {
     ];
     const relayed = options.kind === undefined || options.kind === "relay";
     const command = relayed ? words : ssh;
-    await Deno.writeTextFile(wrapper, `#!/bin/sh\nexec ${command.map(quote).join(" ")} "$@"\n`, {
-      mode: 0o700,
-    });
+    await Deno.writeTextFile(
+      wrapper,
+      `#!/bin/sh\nMALLOC_ARENA_MAX=1 exec ${command.map(quote).join(" ")} "$@"\n`,
+      {
+        mode: 0o700,
+      },
+    );
     const settings = options.kind === "plain"
       ? "no_contain_symlinks"
       : options.kind === "coherent"

@@ -154,7 +154,7 @@ for (
         return undefined;
       }
     };
-    const expectedScript = `#!/bin/sh\ncd / && exec ${quoteAll(words)} "$@"\n`;
+    const expectedScript = `#!/bin/sh\ncd / && MALLOC_ARENA_MAX=1 exec ${quoteAll(words)} "$@"\n`;
     assert.equal(script(), kind === "plain" ? undefined : expectedScript);
     await unmount(context, session, { destination: "container", force: false });
     assert.equal(script(), undefined);
