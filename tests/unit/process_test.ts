@@ -114,19 +114,19 @@ Deno.test("capture() ends a child at its limit with the code of timeout(1)", asy
 
 Deno.test("capture() ends at its limit though a grandchild keeps the pipes open", async () => {
   using dir = temporaryDir();
-  const script = `( while [ ! -e ${dir.path}/end ]; do sleep 0.1; done ) & wait`;
+  const script = `( while [ -d ${dir.path} ]; do sleep 0.1; done ) & wait`;
   const captured = capture(testContext(), ["sh", "-c", script], { limitMs: 50 });
   try {
     assert.equal((await within(3000, captured)).code, 124);
   } finally {
-    Deno.writeTextFileSync(`${dir.path}/end`, "");
     await captured;
   }
 });
 
 Deno.test("capture() survives a limit that comes after the child's own end", async () => {
   using dir = temporaryDir();
-  const script = `while [ ! -e ${dir.path}/end ]; do sleep 0.05; done & exit 5`;
+  const script = `while [ -d ${dir.path}/go-on ]; do sleep 0.05; done & exit 5`;
+  Deno.mkdirSync(`${dir.path}/go-on`);
   const errors: unknown[] = [];
   const onError = (event: ErrorEvent): void => {
     event.preventDefault();
@@ -136,7 +136,7 @@ Deno.test("capture() survives a limit that comes after the child's own end", asy
   const captured = capture(testContext(), ["sh", "-c", script], { limitMs: 300 });
   try {
     await within(3000, captured).catch(() => {});
-    Deno.writeTextFileSync(`${dir.path}/end`, "");
+    Deno.removeSync(`${dir.path}/go-on`);
     await captured;
     assert.deepEqual(errors, []);
   } finally {
