@@ -57,7 +57,7 @@ function unescapeOctal(text: string): string {
 }
 
 /** Milliseconds for which the kernel believes what a mount with the relay told it. */
-const KERNEL_TIMEOUT = 100;
+const KERNEL_TIMEOUT = 30;
 // One process per mount, for hours: small rather than fast.
 const RELAY_V8_FLAGS = ["--max-semi-space-size=1", "--optimize-for-size"];
 const ANSWER_LIMIT_MS = 15_000;

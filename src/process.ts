@@ -222,7 +222,8 @@ export async function runForeground(
 ): Promise<number> {
   announce(context, asLine(argv, { env }));
   if (context.dryRun) return 0;
-  const where = surroundings(context, { env });
+  // In / it looks at no mount on its way: a look there would have to be waited for before the caches are dropped.
+  const where = surroundings(context, { env, cwd: "/" });
   // setsid(1) where it is: Deno's own way to detach copies the whole process first, which takes 5 ms.
   const setsid = detached && Deno.build.os === "linux";
   const child = spawn(setsid ? ["setsid", ...argv] : argv, {

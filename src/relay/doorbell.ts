@@ -1,32 +1,54 @@
 /** The relay's half of `drop.ts`. */
-import { ANSWER, BELL } from "./drop.ts";
+import { ANSWER, BELL, BUSY, QUIET, STATE_AT } from "./drop.ts";
 
 /** Milliseconds after which the bell is looked at even if nobody said that it rang. */
 const LOOK = 500;
+
+export interface DoorbellOptions {
+  /** Forgets all that is known. */
+  readonly drop: () => void;
+  /** Resolves when neither the relay nor the kernel shows anything older than the last `drop`. */
+  readonly settle: () => Promise<void>;
+  /** Milliseconds until nothing older than now is shown if nobody asks; 0 or less: it is so now. */
+  readonly unsettled: () => number;
+}
 
 export class Doorbell {
   private readonly bell: Deno.FsFile;
   private readonly answer: Deno.FsFile;
   private readonly watcher: Deno.FsWatcher;
   private readonly timer: ReturnType<typeof setInterval>;
+  private calming: ReturnType<typeof setTimeout> | undefined;
+  private quiet = true;
   private heard: number;
   private answered = 0;
 
-  /** `ring` resolves when the message may be answered. */
-  constructor(state: string, private readonly ring: () => Promise<void>) {
-    const options = { create: true, read: true, write: true, mode: 0o600 };
-    this.bell = Deno.openSync(`${state}/${BELL}`, options);
+  constructor(state: string, private readonly options: DoorbellOptions) {
+    const create = { create: true, read: true, write: true, mode: 0o600 };
+    this.bell = Deno.openSync(`${state}/${BELL}`, create);
     this.bell.lockSync(true);
-    this.answer = Deno.openSync(`${state}/${ANSWER}`, options);
+    this.answer = Deno.openSync(`${state}/${ANSWER}`, create);
     this.heard = this.bell.seekSync(0, Deno.SeekMode.End);
     this.reply(this.heard);
+    this.setQuiet(false);
     this.watcher = Deno.watchFs(`${state}/${BELL}`, { recursive: false });
     this.timer = setInterval(() => this.look(), LOOK);
     void this.watch();
   }
 
+  /**
+   * To be called before anything that sshfs asks is answered. Whoever rings while it is quiet does not wait:
+   * so the end of the quiet is told first, and then the bell is looked at.
+   */
+  stir(): void {
+    if (!this.quiet) return;
+    this.setQuiet(false);
+    this.look();
+  }
+
   close(): void {
     clearInterval(this.timer);
+    clearTimeout(this.calming);
     this.watcher.close();
     this.bell.close();
     this.answer.close();
@@ -37,17 +59,32 @@ export class Doorbell {
   }
 
   private look(): void {
-    const buffer = new Uint8Array(256);
-    const before = this.heard;
-    for (let n = this.bell.readSync(buffer); n; n = this.bell.readSync(buffer)) this.heard += n;
-    const number = this.heard;
-    if (number > before) void this.ring().then(() => this.reply(number));
+    const number = this.bell.seekSync(0, Deno.SeekMode.End);
+    if (number <= this.heard) return;
+    this.heard = number;
+    this.options.drop();
+    void this.options.settle().then(() => this.reply(number));
+  }
+
+  private setQuiet(quiet: boolean): void {
+    this.quiet = quiet;
+    this.answer.seekSync(STATE_AT, Deno.SeekMode.Start);
+    this.answer.writeSync(Uint8Array.of(quiet ? QUIET : BUSY));
+    if (!quiet) this.calm();
+  }
+
+  private calm(): void {
+    const wait = Math.max(5, this.options.unsettled());
+    this.calming = setTimeout(() => {
+      if (this.options.unsettled() > 0) this.calm();
+      else this.setQuiet(true);
+    }, wait);
   }
 
   private reply(number: number): void {
     if (number < this.answered) return;
     this.answered = number;
     this.answer.seekSync(0, Deno.SeekMode.Start);
-    this.answer.writeSync(new TextEncoder().encode(String(number).padStart(16, "0")));
+    this.answer.writeSync(new TextEncoder().encode(String(number).padStart(STATE_AT, "0")));
   }
 }

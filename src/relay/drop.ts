@@ -3,12 +3,19 @@
  *
  * A message is one byte appended to a file that the relay watches; its number is the length of the
  * file behind it. So it can't be lost, it needs no network permission, and it never goes near the
- * mount. The relay answers by writing the number it has come to into a second file.
+ * mount. The relay answers by writing the number it has come to into a second file. Behind the number
+ * stands whether it is quiet: then nobody has been told anything that still counts, the relay looks at
+ * the bell before it tells anybody again, and there is nothing to wait for.
  */
 
 /** The two files in the state directory. */
 export const BELL = "drop";
 export const ANSWER = "drop.done";
+
+/** Where the state stands in the answer, and its two values. */
+export const STATE_AT = 16;
+export const QUIET = "q".charCodeAt(0);
+export const BUSY = "b".charCodeAt(0);
 
 /** `done`: what the container wrote before is what the mount shows now. `none`: no relay runs. */
 export type Dropped = "done" | "none" | "late";
@@ -49,8 +56,9 @@ function waitFor(path: string, number: number, limit: number): boolean {
   try {
     while (true) {
       answer.seekSync(0, Deno.SeekMode.Start);
-      const length = answer.readSync(digits) ?? 0;
-      if (Number(decoder.decode(digits.subarray(0, length))) >= number) return true;
+      answer.readSync(digits);
+      if (digits[STATE_AT] === QUIET) return true;
+      if (Number(decoder.decode(digits.subarray(0, STATE_AT))) >= number) return true;
       const waited = performance.now() - start;
       if (waited > limit) return false;
       if (waited > 1) Atomics.wait(never, 0, 0, 1);

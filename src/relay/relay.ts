@@ -48,8 +48,10 @@ const CAPACITY = 64 << 20;
 const LIFETIME = 2000;
 /** Bytes for ssh above which sshfs has to wait. */
 const FULL = 1 << 20;
-/** Milliseconds that an answer may be on its way to the kernel. */
-const DELIVERY = 25;
+/** Milliseconds that an answer may be on its way to the kernel, which believes it from its arrival on. */
+const DELIVERY = 50;
+/** Milliseconds until the next look whether everything is answered. */
+const LINGER = 20;
 /** Milliseconds that answers from before a message are waited for. */
 const SETTLE = 1000;
 /** Milliseconds for which a small file is held open without a handle of the server. */
@@ -80,7 +82,13 @@ export async function runRelay(options: RelayOptions): Promise<number> {
   Deno.addSignalListener("SIGTERM", () => terminated.resolve());
 
   const opened = core.link.open();
-  const doorbell = new Doorbell(options.state, () => settle(core, options.kernelTimeout));
+  const believed = (): number =>
+    core.front.attributesAt + options.kernelTimeout + DELIVERY - performance.now();
+  const doorbell = new Doorbell(options.state, {
+    drop: () => core.drop(),
+    settle: () => settle(core, believed),
+    unsettled: () => core.front.waiting.size > 0 ? LINGER : believed(),
+  });
   const rounds = setInterval(() => {
     pin(core);
     core.giveUp();
@@ -91,6 +99,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
   });
   const hungUp = core.front.run(
     (packet) => {
+      doorbell.stir();
       if (packet[0] !== Type.INIT) return take(packet);
       void opened.then(() => core.front.version(core.link.version));
     },
@@ -185,16 +194,14 @@ function withHandle(
 }
 
 /**
- * After a message from `dodo`: forgets everything, waits for the answers that were on their way,
- * and then until the kernel does not believe any of them any more.
+ * After a drop: waits for the answers that were on their way, and then until the kernel does not believe any
+ * of them any more, which `believed` tells in milliseconds.
  */
-async function settle(core: Core, kernelTimeout: number): Promise<void> {
-  core.drop();
+async function settle(core: Core, believed: () => number): Promise<void> {
   const sent = core.link.sequence;
   const start = performance.now();
   while (core.link.oldest() <= sent && performance.now() - start < SETTLE) await pause(1);
-  if (kernelTimeout === 0) return;
-  const left = core.front.attributesAt + kernelTimeout + DELIVERY - performance.now();
+  const left = believed();
   if (left > 0) await pause(left);
 }
 

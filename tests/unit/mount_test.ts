@@ -108,11 +108,11 @@ for (
   const [kind, help, expected] of [
     ["plain", "", "attr_timeout=0,entry_timeout=0,fsname=F"],
     ["plain", "no_contain_symlinks", "attr_timeout=0,entry_timeout=0,fsname=F,follow_symlinks"],
-    ["relay", "", "sync_readdir,attr_timeout=0.1,entry_timeout=0.1,fsname=F"],
+    ["relay", "", "sync_readdir,attr_timeout=0.03,entry_timeout=0.03,fsname=F"],
     [
       "relay",
       "no_contain_symlinks",
-      "sync_readdir,attr_timeout=0.1,entry_timeout=0.1,fsname=F,no_contain_symlinks",
+      "sync_readdir,attr_timeout=0.03,entry_timeout=0.03,fsname=F,no_contain_symlinks",
     ],
   ] as const
 ) {
@@ -144,7 +144,7 @@ for (
     ]);
     const words = [
       ...selfCommand(["--max-semi-space-size=1", "--optimize-for-size"]),
-      ...["relay", `${dir.path}/relay`, point, "/", "100"],
+      ...["relay", `${dir.path}/relay`, point, "/", "30"],
       ...[`${dir.path}/changes.jsonl`, "c0ffee", "--", "ssh", "-F", config],
     ];
     const script = (): string | undefined => {
@@ -181,10 +181,10 @@ Deno.test("mount() gives the build dir a relay of its own, which records nothing
     "reykjavik:/home/me/build dir",
     point,
     "-o",
-    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,attr_timeout=0.1,` +
-    "entry_timeout=0.1,fsname=dockerdo:0a1b2c3d4e5f:remote",
+    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,sync_readdir,` +
+    "attr_timeout=0.03,entry_timeout=0.03,fsname=dockerdo:0a1b2c3d4e5f:remote",
   ]);
-  const words = ["relay", `${dir.path}/relay-remote`, point, "/home/me/build dir", "100", "--"];
+  const words = ["relay", `${dir.path}/relay-remote`, point, "/home/me/build dir", "30", "--"];
   assert.ok(
     Deno.readTextFileSync(`${socketDir}/relay-remote`).includes(` ${quoteAll(words)} ssh `),
   );
