@@ -198,7 +198,7 @@ export async function explainConfig(
 // Image, distribution, registry and host are what a session is made of: `init` has settled them.
 function storedBy(
   session: Session,
-): Partial<Record<Key, { readonly value: string | null; readonly settled: boolean }>> {
+): Partial<Record<Key, { readonly value: string | boolean | null; readonly settled: boolean }>> {
   const { remoteHost } = session;
   return {
     default_connect: { value: session.connect, settled: false },
@@ -209,6 +209,8 @@ function storedBy(
       value: remoteHost === null ? null : remoteHostText(remoteHost),
       settled: true,
     },
+    // One that does not record yet begins to where the configuration says so.
+    ...session.record ? { always_record_inotify: { value: true, settled: false } } : {},
     ...session.distro === null ? {} : { default_distro: { value: session.distro, settled: true } },
   };
 }

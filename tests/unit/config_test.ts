@@ -414,6 +414,19 @@ Deno.test("explainConfig() says where each value comes from: environment, sessio
   ]);
 });
 
+Deno.test("explainConfig() of a session that records says so, unless the environment says otherwise", async () => {
+  const recording = async (env: Readonly<Record<string, string>>): Promise<unknown[]> => {
+    const context = testContext({ env: { HOME: "/nonexistent", ...env } });
+    return (await explainConfig(context, testSession({ record: true })))
+      .flatMap(({ key, value, source }) => key === "always_record_inotify" ? [value, source] : []);
+  };
+  assert.deepEqual(await recording({}), [true, "session"]);
+  assert.deepEqual(await recording({ DOCKERDO_ALWAYS_RECORD_INOTIFY: "no" }), [
+    false,
+    "environment",
+  ]);
+});
+
 Deno.test("showValue() hides what -e gives the container", () => {
   const words = ["--gpus", "all", "-e", "A=x y", "--env", "B=1", "--env=C=2", "-eD=3", "-e", "E"];
   assert.equal(
