@@ -181,7 +181,7 @@ Deno.test("mount() gives the build dir a relay of its own, which records nothing
     "reykjavik:/home/me/build dir",
     point,
     "-o",
-    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,attr_timeout=0.1,` +
+    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,sync_readdir,attr_timeout=0.1,` +
     "entry_timeout=0.1,fsname=dockerdo:0a1b2c3d4e5f:remote",
   ]);
   const words = ["relay", `${dir.path}/relay-remote`, point, "/home/me/build dir", "100", "--"];
