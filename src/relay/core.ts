@@ -18,7 +18,7 @@ export interface CoreOptions {
   /** Takes the answers for sshfs; fd 0 or fd 1 if not given. */
   write?: (bytes: Uint8Array) => void;
   /**
-   * Bytes of memory: a quarter for files, an eighth for names, one for read-ahead; the rest is what
+   * Bytes of memory: three sixteenths for files, two each for names and read-ahead; the rest is what
    * the garbage collector leaves lying.
    */
   capacity: number;
@@ -75,7 +75,7 @@ export class Core {
     this.contents = new Contents({
       link: this.link,
       tree: this.tree,
-      capacity: capacity / 4,
+      capacity: capacity * 3 / 16,
       lifetime,
       serverTime: () => this.areas.serverTime(),
     });

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn no-console
 /** The relay between a real sshfs and a real sshd: what a person would notice. */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { Story } from "../../src/edits.ts";
 import { parseStep } from "../../src/relay/journal.ts";
 import { live, outcome } from "./live.ts";
@@ -326,6 +327,45 @@ live(`${ENTRIES} entries in one directory`, {}, async (mount, server) => {
   assert.equal(Deno.readTextFileSync(`${server.served}/many/new`), "x");
   console.log(`memory of the relay, highest: ${(await mount.memory()).highest.toFixed(0)} MiB`);
   await run("rm", "-r", `${server.served}/many`);
+});
+
+live("git, make, npm, sqlite, locks and mmap work as on a disk", {}, async (mount, server) => {
+  const { point } = mount;
+  const sh = (line: string) => run("sh", "-euc", line, "sh", point, server.served);
+  const git = "git -c user.name=a -c user.email=a@b -c safe.directory='*'";
+  await sh(`mkdir $2/origin; cd $2/origin; git init -q; seq 300 | split -l 1 - f; ${git} add .
+    ${git} commit -qm all`);
+  mount.drop();
+  await sh(
+    `cd $1; ${git} clone -q --no-hardlinks origin clone; cd clone; echo x > new; ${git} add new
+    ${git} commit -qm new; ${git} branch other; ${git} checkout -q other; ${git} gc -q`,
+  );
+  assert.equal(await sh(`cd $1/clone; ${git} status --porcelain; ${git} fsck --strict`), "");
+  assert.equal(await sh("cd $1/clone; ls | wc -l"), "301\n");
+  await sh(
+    `mkdir $1/make; cd $1/make; for i in $(seq 20); do echo "int f$i(void){return $i;}" > $i.c; done
+    printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\\n\\tcat *.o > all\\n%%.o: %%.c\\n\\tcp $< $@\\n' > Makefile
+    make -s -j4`,
+  );
+  assert.equal(await sh("cd $1/make; make -j4"), "make: 'all' is up to date.\n");
+  await sh(`mkdir $1/package; cd $1/package; echo '{"name":"p","version":"1.0.0"}' > package.json
+    npm pack --silent > /dev/null; mkdir $1/user; cd $1/user; echo '{"name":"u"}' > package.json
+    npm install --silent --offline ../package/p-1.0.0.tgz`);
+  assert.match(
+    await Deno.readTextFile(`${server.served}/user/node_modules/p/package.json`),
+    /1\.0\.0/,
+  );
+  for (const count of [1, 2, 3]) {
+    const database = new DatabaseSync(`${point}/db`);
+    database.exec("create table if not exists t(a); insert into t values(1)");
+    assert.equal(database.prepare("select count(*) as n from t").get()?.["n"], count);
+    database.close();
+  }
+  assert.equal(await sh("flock $1/db sh -c 'flock -n $0 true || echo held' $1/db"), "held\n");
+  const mapped =
+    "import mmap,sys; f=open(sys.argv[1],'r+b'); m=mmap.mmap(f.fileno(),0); m[:3]=b'abc'; m.flush()";
+  await sh(`printf 123456 > $1/mapped; python3 -c "${mapped}" $1/mapped`);
+  assert.equal(await Deno.readTextFile(`${server.served}/mapped`), "abc456");
 });
 
 live("without a relay there is nothing to drop, and nobody waits", {}, async (mount) => {

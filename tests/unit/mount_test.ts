@@ -198,7 +198,9 @@ Deno.test("mount() of a relay that does not answer fails, and leaves nothing beh
   using dir = temporaryDir();
   using fake = fakes(dir.path, { FAKE_sshfs__h: "", FAKE_sshfs: "" });
   Deno.mkdirSync(`${dir.path}/bin`);
-  Deno.writeTextFileSync(`${dir.path}/bin/ls`, "#!/bin/sh\nexit 2\n", { mode: 0o755 });
+  for (const look of ["ls", "stat"]) {
+    Deno.writeTextFileSync(`${dir.path}/bin/${look}`, "#!/bin/sh\nexit 2\n", { mode: 0o755 });
+  }
   const socketDir = `${dir.path}/sockets`;
   Deno.mkdirSync(socketDir);
   const session = testSession({
