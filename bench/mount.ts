@@ -92,7 +92,7 @@ async function measure(
     }
     await mount.close();
   }
-  if (!only.test("hit")) return;
+  if (!only.test("hit") || (kind === "coherent" && roundTrip > 0)) return;
   const mount = await server.mount({ kind, ...roundTrip > 0 && { roundTrip } });
   note(times, "hit, us", await hit(mount));
   await mount.close();
