@@ -1,6 +1,6 @@
 import { loadConfig } from "./config.ts";
 import { captureDocker, type Container, docker, inspectContainer } from "./docker.ts";
-import { Failure } from "./error.ts";
+import { doctorHint, Failure } from "./error.ts";
 import { findPublicKey, type PublicKey } from "./key.ts";
 import { isServed, mount, unmount } from "./mount.ts";
 import { progress } from "./output.ts";
@@ -220,9 +220,17 @@ async function startContainerMaster(context: Context, session: Session): Promise
         interactive: Deno.stdin.isTerminal(),
       });
     } catch (error) {
-      const starting = error instanceof Failure && session.connect === "port" &&
-        /refused|closed by|reset by|Connection closed/i.test(error.message);
-      if (!starting || Date.now() > limit) throw error;
+      if (!(error instanceof Failure) || session.connect !== "port") throw error;
+      const starting = /refused|closed by|reset by|Connection closed/i.test(error.message);
+      if (!starting || Date.now() > limit) {
+        // A master that may not forward says no more than that.
+        throw new Failure(error.message, {
+          cause: error,
+          hint:
+            "Where the remote host's sshd forbids forwarding (AllowTcpForwarding no) there is no way to a port:\n" +
+            `dockerdo run --connect exec does without.\n${doctorHint()}`,
+        });
+      }
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
     }
   }

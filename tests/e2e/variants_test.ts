@@ -108,6 +108,15 @@ Deno.test("--connect port reaches sshd on a loopback port of the remote host, an
   );
 });
 
+Deno.test("--connect port where the remote host forbids forwarding says what does without", async () => {
+  await using user = await newUser();
+  await user.begins(`by-no-port --remote reykjavik --image ${BASE_IMAGE}`);
+  await user.does("dockerdo build --remote");
+  const { code, stderr } = await user.types("dockerdo run --connect port");
+  assert.equal(code, 1);
+  assert.match(stderr, /AllowTcpForwarding no\) .*\n {2}dockerdo run --connect exec does without/);
+});
+
 Deno.test("--connect port works on the local host", async () => {
   await using user = await newUser();
   await user.runs(`by-local-port --local --image ${BASE_IMAGE} --connect port`);
