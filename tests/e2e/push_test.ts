@@ -77,7 +77,8 @@ async function loadsThere(id: string): Promise<string> {
 
 Deno.test("push sends the layers that the remote engine lacks, then nothing, then what was changed", async () => {
   await using user = await pusher("reykjavik");
-  const first = await user.build(`FROM ${BASE_IMAGE}`, "RUN seq 1 100000 > /numbers", smallLayer());
+  const numbers = `RUN { echo ${crypto.randomUUID()}; seq 1 100000; } > /numbers`;
+  const first = await user.build(`FROM ${BASE_IMAGE}`, numbers, smallLayer());
   const pushed = await user.types("dockerdo push");
   assert.equal(pushed.code, 0, pushed.stderr);
   const lines = pushed.stderr.trim().split("\n");
@@ -138,7 +139,9 @@ Deno.test("push only tags an image that is there under another name, and leaves 
 
 Deno.test("push copes with layers that are the same", async () => {
   await using user = await pusher("reykjavik");
-  await user.does("echo one > a; touch -d 2025-01-02T03:04:05Z a; mkdir context; mv a context");
+  await user.does(
+    `echo ${crypto.randomUUID()} > a; touch -d 2025-01-02T03:04:05Z a; mkdir context; mv a context`,
+  );
   const build = async (last: string): Promise<string> => {
     const lines = [`FROM ${BASE_IMAGE}`, "COPY a /a", "RUN echo b > /b", ...last.split("\n")];
     await Deno.writeTextFile(`${user.workDir}/context/Dockerfile`, lines.join("\n"));
