@@ -95,13 +95,15 @@ Host ${name}
   User ${options.user ?? "root"}
   HostKeyAlias reykjavik
 `;
-  await Deno.writeTextFile(config, block, { append: true });
-  return {
-    async [Symbol.asyncDispose](): Promise<void> {
-      const text = await Deno.readTextFile(config);
-      await Deno.writeTextFile(config, text.replace(block, ""));
-    },
+  const takeOut = async (): Promise<void> => {
+    const text = await Deno.readTextFile(config);
+    const rest = text.replaceAll(new RegExp(`\\nHost ${name}\\n(?: .*\\n)*`, "g"), "");
+    if (rest !== text) await Deno.writeTextFile(config, rest);
   };
+  // An interrupted run may have left one, and ssh takes the first.
+  await takeOut();
+  await Deno.writeTextFile(config, block, { append: true });
+  return { [Symbol.asyncDispose]: takeOut };
 }
 
 /**
