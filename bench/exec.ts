@@ -9,6 +9,8 @@ import { newUser, storedSession } from "../tests/e2e/user.ts";
 
 const rounds = Number(Deno.args[0] ?? 30);
 const RTTS = [0, 20];
+/** The directory of an executable, which is measured too. */
+const compiled = Deno.env.get("DOCKERDO_BIN");
 
 interface Candidate {
   readonly name: string;
@@ -99,6 +101,9 @@ for (const rttMs of RTTS) {
     { name: "bare Deno child", argv: [Deno.execPath(), "run", "--quiet", "--allow-run", bare] },
     { name: "raw ssh over the master", argv: ["ssh", "-F", config, "container", "true"] },
     { name: "dodo true", argv: [...program("dodo.ts"), "true"], env },
+    ...compiled === undefined
+      ? []
+      : [{ name: "dodo true, compiled", argv: [`${compiled}/dockerdo`, "exec", "true"], env }],
     { name: "docker exec, local engine", argv: ["docker", "exec", local, "true"] },
     {
       name: "docker -H ssh:// exec",

@@ -6,7 +6,8 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 Deno.test("the package can be published, and has what it needs and nothing else", async () => {
   const { code, stderr } = await system(
     [Deno.execPath(), "publish", "--dry-run", "--allow-dirty"],
-    { cwd: ROOT, env: { NO_COLOR: "1", HOME: Deno.env.get("HOME") ?? "/" } },
+    // The caches of whoever runs the tests: into empty ones Deno loads a package's types too late to check.
+    { cwd: ROOT, env: { ...Deno.env.toObject(), NO_COLOR: "1" } },
   );
   assert.equal(code, 0, stderr);
   // dodo.ts hides the name of a module of its own from Deno, which a registry need not rewrite.
