@@ -182,6 +182,10 @@ __dockerdo_option() { compopt -o "$1" 2>/dev/null || :; }
 # What a command has: sets options, values, operand and docker.
 __dockerdo_declared() {
   case $1 in
+    install)
+      options='--shell --no-bashrc --uninstall -y --yes -v --verbose -n --dry-run -h --help'
+      values='--shell=bash|zsh|fish'
+      ;;
     completions)
       options='-v --verbose -n --dry-run -h --help'
       operand='bash|zsh|fish'
@@ -264,7 +268,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='completions doctor config init overlay build push run exec export status history list stop start rm prune'
+__dockerdo_commands='install completions doctor config init overlay build push run exec export status history list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

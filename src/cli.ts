@@ -16,8 +16,12 @@ interface Verb {
 
 // In the order in which a session needs them.
 const VERBS: Readonly<Record<string, Verb>> = {
-  completions: {
+  install: {
     group: "Prepare",
+    brief: "Set up the configuration, dodo, and completions",
+    load: async () => (await import("./commands/install.ts")).install(describeAll),
+  },
+  completions: {
     brief: "Print the completions of bash, zsh or fish",
     load: async () => (await import("./commands/completions.ts")).completions(describeAll),
   },

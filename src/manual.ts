@@ -32,8 +32,8 @@ export function manualPage(commands: readonly (Entry & Description)[]): string {
     ...commands.flatMap(section),
     ".SH CONFIGURATION",
     text(
-      "The file $XDG_CONFIG_HOME/dockerdo/dockerdo.yaml, else ~/.config/dockerdo/dockerdo.yaml, in YAML. A " +
-        "key that is missing or empty has its default.",
+      "The file $XDG_CONFIG_HOME/dockerdo/dockerdo.yaml, else ~/.config/dockerdo/dockerdo.yaml, in YAML; dockerdo " +
+        "install writes one. A key that is missing or empty has its default.",
     ),
     ...Object.entries(SETTINGS).flatMap(([key, { value, about }]) => [
       ".TP",

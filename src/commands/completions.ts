@@ -35,7 +35,7 @@ export function completions(
       brief: "Print the completions of dockerdo and dodo for a shell",
       fullDescription:
         "Prints a script that teaches a shell to complete dockerdo and dodo: commands, options, hosts, sessions, " +
-        "images, and paths in the container..\n\n" +
+        "images, and paths in the container. dockerdo install puts it into place..\n\n" +
         "  source <(dockerdo completions bash)\n  dockerdo completions fish | source",
     },
   });

@@ -12,7 +12,7 @@ import {
 } from "./fixture.ts";
 
 const VERBS = [
-  ...["completions", "doctor", "config", "init", "overlay", "build", "push", "run"],
+  ...["install", "completions", "doctor", "config", "init", "overlay", "build", "push", "run"],
   ...["exec", "export", "status", "history", "list", "stop", "start", "rm", "prune"],
 ];
 

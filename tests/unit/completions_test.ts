@@ -78,7 +78,7 @@ interface Asked {
 }
 
 const CASES: readonly Asked[] = [
-  { line: "dockerdo in", offered: ["init"] },
+  { line: "dockerdo in", offered: ["init", "install"] },
   { line: "dockerdo help r", offered: ["rm", "run"] },
   { line: "dockerdo init --rem", offered: ["--remote"] },
   { line: "dockerdo init --remote ", offered: ["bergen", "oslo", "reykjavik"] },
