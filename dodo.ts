@@ -3,12 +3,17 @@ import { hostContext } from "./src/context.ts";
 import { endingAsText } from "./src/error.ts";
 
 // `dockerdo exec` alone. Deno reads every module that an import names before the first line runs; with
-// the name in a variable it reads this one when it is needed.
+// the name in a variable it reads it when it is needed.
 const connection = "./src/connection.ts";
+const help = "./src/describe.ts";
 const context = hostContext();
 Deno.exit(
   await endingAsText(
     context,
-    () => exec(context, Deno.args, { loadConnection: () => import(connection) }),
+    () =>
+      exec(context, Deno.args, {
+        loadConnection: () => import(connection),
+        loadHelp: () => import(help),
+      }),
   ),
 );

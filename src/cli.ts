@@ -1,9 +1,12 @@
+import type { Description, Entry } from "./describe.ts";
 import { endingAsText, Failure } from "./error.ts";
 import { type Context, surfaceSignals } from "./process.ts";
 
 /** A verb of the command line; its file is loaded when the verb is used. */
 interface Verb {
   readonly brief: string;
+  /** The heading in the overview; without one the verb stands below the same as the one before it. */
+  readonly group?: string;
   /** Absent for `exec` and `relay`, whose words no parser may touch. */
   readonly load?: () => Promise<{ readonly command: unknown }>;
   /** Options that are not ours are docker's: they go on untouched. */
@@ -13,7 +16,28 @@ interface Verb {
 
 // In the order in which a session needs them.
 const VERBS: Readonly<Record<string, Verb>> = {
-  init: { brief: "Begin a session", load: () => import("./commands/init.ts") },
+  install: {
+    group: "Prepare",
+    brief: "Set up the configuration, dodo, and completions",
+    load: async () => (await import("./commands/install.ts")).install(describeAll),
+  },
+  completions: {
+    brief: "Print the completions of bash, zsh or fish",
+    load: async () => (await import("./commands/completions.ts")).completions(describeAll),
+  },
+  doctor: {
+    brief: "Check what a session needs, and say what mends it",
+    load: () => import("./commands/doctor.ts"),
+  },
+  config: {
+    brief: "Show each setting and where it comes from",
+    load: () => import("./commands/config.ts"),
+  },
+  init: {
+    group: "Begin",
+    brief: "Begin a session",
+    load: () => import("./commands/init.ts"),
+  },
   overlay: {
     brief: "Write Dockerfile.dockerdo: the base image with sshd",
     load: () => import("./commands/overlay.ts"),
@@ -29,7 +53,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import("./commands/run.ts"),
     passesOptions: true,
   },
-  exec: { brief: "Run a command in the container (alias dodo)" },
+  exec: { group: "Work", brief: "Run a command in the container (alias dodo)" },
   export: {
     brief: "Set or remove variables of the session",
     load: () => import("./commands/export.ts"),
@@ -39,25 +63,21 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Show commands, variables and modified files",
     load: () => import("./commands/history.ts"),
   },
-  stop: { brief: "Unmount and stop the container", load: () => import("./commands/stop.ts") },
+  list: { brief: "List all sessions", load: () => import("./commands/list.ts") },
+  stop: {
+    group: "End",
+    brief: "Unmount and stop the container",
+    load: () => import("./commands/stop.ts"),
+  },
   start: {
     brief: "Start a stopped container again",
     load: () => import("./commands/start.ts"),
     passesOptions: true,
   },
   rm: { brief: "Remove the container, and the session", load: () => import("./commands/rm.ts") },
-  list: { brief: "List all sessions", load: () => import("./commands/list.ts") },
   prune: {
     brief: "Remove the sessions whose container is gone",
     load: () => import("./commands/prune.ts"),
-  },
-  doctor: {
-    brief: "Check what a session needs, and say what mends it",
-    load: () => import("./commands/doctor.ts"),
-  },
-  config: {
-    brief: "Show each setting and where it comes from",
-    load: () => import("./commands/config.ts"),
   },
   reconnect: {
     brief: "Bring control masters and mounts back",
@@ -75,14 +95,21 @@ export async function main(argv: readonly string[], context: Context): Promise<n
 async function dispatch(context: Context, [verb, ...words]: readonly string[]): Promise<number> {
   if (verb === "exec") {
     const { exec } = await import("./commands/exec.ts");
-    return await exec(context, words, { loadConnection: () => import("./connection.ts") });
+    return await exec(context, words, {
+      loadConnection: () => import("./connection.ts"),
+      loadHelp: () => import("./describe.ts"),
+    });
   }
   if (verb === "relay") {
     const { relay } = await import("./commands/relay.ts");
     return await relay(words);
   }
+  if (verb === "help" && words[0] !== undefined) {
+    return await dispatch(context, [words[0], "--help"]);
+  }
   if (verb === undefined || verb === "--help" || verb === "-h" || verb === "help") {
-    (verb === undefined ? context.stderr : context.stdout)(overview());
+    const { overviewText } = await import("./describe.ts");
+    (verb === undefined ? context.stderr : context.stdout)(overviewText(entries()));
     return verb === undefined ? 2 : 0;
   }
   if (verb === "--version") {
@@ -101,9 +128,13 @@ async function runVerb(
 ): Promise<number> {
   const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
   if (verb?.load === undefined) {
-    const { nearest } = await import("./config.ts");
-    const near = nearest(name, Object.keys(VERBS));
-    throw new Failure(`there is no command ${JSON.stringify(name)}`, {
+    const { nearest } = await import("./nearest.ts");
+    const option = name.startsWith("-");
+    const near = nearest(
+      name,
+      option ? ["--help", "--version"] : entries().map(({ name }) => name),
+    );
+    throw new Failure(`there is no ${option ? "option" : "command"} ${JSON.stringify(name)}`, {
       exitCode: 2,
       hint: near === undefined
         ? "dockerdo --help lists the commands."
@@ -112,26 +143,34 @@ async function runVerb(
   }
   const [{ runCommand }, { command }] = await Promise.all([import("./parse.ts"), verb.load()]);
   return await runCommand(context, words, {
-    name: `dockerdo ${name}`,
+    name,
     command,
     passesOptions: verb.passesOptions === true,
   });
 }
 
-function overview(): string {
-  const shown = Object.entries(VERBS).filter(([, { hidden }]) => hidden !== true);
-  const width = Math.max(...shown.map(([name]) => name.length)) + 2;
-  return [
-    "Use your own editor, shell and GUI tools on a Docker container on a remote host.",
-    "",
-    "usage: dockerdo COMMAND [OPTIONS]        dockerdo COMMAND --help tells more",
-    "",
-    ...shown.map(([name, { brief }]) => `  ${name.padEnd(width)}${brief}`),
-    "",
-    "A session from nothing, in bash or zsh:",
-    "  source $(dockerdo init --remote HOST --image debian:bookworm)",
-    "  dockerdo build && dockerdo push && dockerdo run",
-    "  dodo uname -a",
-    "",
-  ].join("\n");
+/** The verbs that a user is to know, in the order of the table. */
+function entries(): Entry[] {
+  let group = "";
+  return Object.entries(VERBS).flatMap(([name, verb]) => {
+    group = verb.group ?? group;
+    return verb.hidden === true ? [] : [{ name, group, brief: verb.brief }];
+  });
+}
+
+/** Every command that a user is to know, with its options: for completions and the manual page. */
+export async function describeAll(): Promise<(Entry & Description)[]> {
+  const { describeCommand, describeExec } = await import("./describe.ts");
+  return await Promise.all(
+    entries().map(async (entry) => {
+      const verb = VERBS[entry.name];
+      if (verb?.load === undefined) {
+        const { PROSE, OPTIONS } = await import("./commands/exec.ts");
+        return { ...entry, ...describeExec(PROSE, OPTIONS) };
+      }
+      const { command } = await verb.load();
+      const passesOptions = verb.passesOptions === true;
+      return { ...entry, ...describeCommand(entry.name, command, { passesOptions }) };
+    }),
+  );
 }

@@ -40,7 +40,7 @@ export interface SessionFlags extends CommonFlags {
 export const sessionFlags = {
   ...commonFlags,
   session: textFlag(
-    "The session that is meant, instead of the active one or this directory's",
+    "Mean this session instead of the active one",
     "name",
   ),
 } as const;
@@ -49,7 +49,7 @@ export const sessionFlags = {
 export const sessionName = {
   kind: "tuple",
   parameters: [{
-    brief: "The session that is meant, as with --session",
+    brief: "Mean this session, as with --session",
     placeholder: "session",
     parse: (name: string): string => name,
     optional: true,
@@ -111,19 +111,19 @@ export function switchFlag(brief: string): {
 export const mountFlag = {
   kind: "enum",
   values: ["plain", "relay"],
-  brief: "Mount with the relay, which caches, or by sshfs alone (relay)",
+  brief: "With the relay, which caches, or sshfs alone (relay)",
   optional: true,
 } as const;
 
 /** `--record` and `--no-record`. */
 export const recordFlag = {
   kind: "boolean",
-  brief: "Write down what local programs do to files through the container's mount, for history",
+  brief: "Record local edits through the mount, for history",
   optional: true,
 } as const;
 
-/** The arguments that a command hands on to docker untouched. */
-export function passedArguments(program: string): {
+/** The arguments that a command hands on to docker untouched, and a word of its own where it takes one. */
+export function passedArguments(program: string, word?: "session"): {
   readonly kind: "array";
   readonly parameter: {
     readonly brief: string;
@@ -134,8 +134,10 @@ export function passedArguments(program: string): {
   return {
     kind: "array",
     parameter: {
-      brief: `Passed on to ${program}`,
-      placeholder: `${program}-argument`,
+      brief: word === undefined
+        ? `Passed on to ${program}`
+        : `Mean this ${word}, as with --${word}`,
+      placeholder: `${program}${word === undefined ? "" : `|${word}`}`,
       parse: (input) => input,
     },
   };

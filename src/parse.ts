@@ -1,6 +1,14 @@
-import { buildApplication, type Command, help, run, text_en } from "@stricli/core";
+import {
+  AliasNotFoundError,
+  ArgumentParseError,
+  buildApplication,
+  type Command,
+  FlagNotFoundError,
+  run,
+  text_en,
+} from "@stricli/core";
 import type { CliContext } from "./command.ts";
-import { describeFailure, exitCodeOf } from "./error.ts";
+import { describeFailure, exitCodeOf, Failure } from "./error.ts";
 import type { Context } from "./process.ts";
 
 /**
@@ -11,6 +19,7 @@ export async function runCommand(
   context: Context,
   words: readonly string[],
   { name, command, passesOptions }: {
+    /** The word behind `dockerdo`. */
     readonly name: string;
     /** What a command file exports as `command`. */
     readonly command: unknown;
@@ -18,10 +27,16 @@ export async function runCommand(
   },
 ): Promise<number> {
   const target = command as Command<CliContext>;
+  const { own, passed } = passesOptions ? setPassedApart(words, target) : asOwn(words);
+  if (own.includes("--help") || (own.includes("-h") && !passesOptions)) {
+    const { describeCommand, helpText } = await import("./describe.ts");
+    context.stdout(helpText(describeCommand(name, target, { passesOptions })));
+    return 0;
+  }
   const debug = Boolean(context.env["DOCKERDO_DEBUG"]);
   const describe = (error: unknown): string => describeFailure(error, { debug });
   const application = buildApplication(target, {
-    name,
+    name: `dockerdo ${name}`,
     scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
     documentation: { disableAnsiColor: true },
     determineExitCode: exitCodeOf,
@@ -31,31 +46,38 @@ export async function runCommand(
         exceptionWhileRunningCommand: describe,
         commandErrorResult: describe,
         exceptionWhileParsingArguments: (error) =>
-          `dockerdo: ${error instanceof Error ? error.message : String(error)}\n  ${name} --help`,
+          `dockerdo: ${misunderstood(error, name)}\n  dockerdo ${name} --help`,
       },
     },
-  }, {
-    help: help<CliContext>({
-      brief: "Print help and exit",
-      formatting: {
-        caseStyle: "convert-camel-to-kebab",
-        useAliasInUsageLine: false,
-        onlyRequiredInUsageLine: true,
-      },
-    }),
   });
   const process: CliContext["process"] & { exitCode?: number | string | null } = {
     stdout: { write: context.stdout },
     stderr: { write: context.stderr },
   };
-  const inputs = passesOptions ? setPassedApart(words, target) : words;
-  await run(application, inputs, { ...context, process });
+  await run(application, passed.length === 0 ? own : [...own, "--", ...passed], {
+    ...context,
+    process,
+  });
   const code = Number(process.exitCode ?? 0);
+  if (code !== 0 && passesOptions) await explainPassed(context, passed, target);
   // The parser's own codes are negative: what was typed could not be understood.
   return code < 0 ? 2 : code;
 }
 
-function setPassedApart(words: readonly string[], command: Command<CliContext>): string[] {
+/** A command line's words: those that are the command's, and those that it passes on. */
+interface Parted {
+  readonly own: readonly string[];
+  readonly passed: readonly string[];
+}
+
+function asOwn(words: readonly string[]): Parted {
+  const end = words.indexOf("--");
+  return end < 0
+    ? { own: words, passed: [] }
+    : { own: words.slice(0, end), passed: words.slice(end + 1) };
+}
+
+function setPassedApart(words: readonly string[], command: Command<CliContext>): Parted {
   const own: string[] = [];
   const passed: string[] = [];
   for (let i = 0; i < words.length; i++) {
@@ -69,7 +91,36 @@ function setPassedApart(words: readonly string[], command: Command<CliContext>):
     else if (kind === "boolean" || word.includes("=")) own.push(word);
     else own.push(word, words[++i] ?? "");
   }
-  return passed.length === 0 ? own : [...own, "--", ...passed];
+  return { own, passed };
+}
+
+function misunderstood(error: unknown, name: string): string {
+  if (error instanceof FlagNotFoundError) {
+    const [near] = error.corrections;
+    const proposal = near === undefined ? "" : `; did you mean --${near.replace(/^--/, "")}?`;
+    return `${name} has no option --${error.input.replace(/^--/, "")}${proposal}`;
+  }
+  if (error instanceof AliasNotFoundError) return `${name} has no option -${error.input}`;
+  if (error instanceof ArgumentParseError && error.exception instanceof Failure) {
+    return error.exception.message;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+// Docker has said that it does not know the option; that ours has nearly the same name, only we know.
+async function explainPassed(
+  context: Context,
+  passed: readonly string[],
+  command: Command<CliContext>,
+): Promise<void> {
+  const { nearest } = await import("./nearest.ts");
+  const own = Object.keys(command.parameters.flags ?? {}).map((key) => `--${kebabCase(key)}`);
+  for (const word of passed.filter((word) => word.startsWith("--"))) {
+    const option = word.split("=", 1)[0] ?? "";
+    const near = nearest(option, own);
+    if (near === undefined || near === option) continue;
+    context.stderr(`dockerdo: ${option} went on to docker; dockerdo has ${near}\n`);
+  }
 }
 
 /** The kind of the option that a word is for this command; undefined where it is none of its. */
@@ -86,6 +137,10 @@ function ownFlag(word: string, command: Command<CliContext>): string | undefined
   const negated = name.startsWith("no-") ? flags.get(camelCase(name.slice(3))) : undefined;
   if (negated?.kind === "boolean" && negated.withNegated !== false) return negated.kind;
   return flags.get(camelCase(name))?.kind;
+}
+
+function kebabCase(camel: string): string {
+  return camel.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 function camelCase(kebab: string): string {

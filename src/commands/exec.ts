@@ -8,27 +8,15 @@ import { dropCaches } from "../relay/drop.ts";
 import { containerMount, findSession, relayDir, type Session } from "../session.ts";
 import { isMasterAlive, onRemoteHost, socketPath, sshTo } from "../ssh.ts";
 
-const USAGE = `usage: dockerdo exec [OPTIONS] [COMMAND [ARGUMENT]...]      (alias dodo)
-
-Runs COMMAND in the container, in the directory that the current one is there, and returns its exit code.
-Everything from COMMAND on is the command's: its options need no --. Without COMMAND: a login shell.
-
-  -c LINE           Run a line of shell; further arguments are its $1, $2 and so on
-  -e NAME=VALUE     Set a variable for this command; -e NAME passes the local one on
-  -w DIRECTORY      Run there, a path in the container
-  -u USER[:GROUP]   Run as another user
-  -i, -t            Give the command a terminal; by default it has one if stdin, stdout and stderr are one
-  -T                Give it none
-      --no-map      Leave arguments that are local paths below the mount as they are
-      --session S   Mean the session of this name, wherever we are
-  -v, --verbose     Print each child process as a line for the shell
-  -n, --dry-run     Only print what would be run
-  -h, --help        Print help and exit
+/** What `--help` says above and below the options. */
+export const PROSE =
+  `Runs COMMAND in the container, in the directory that the current one is there, and
+returns its exit code. Everything from COMMAND on is the command's: its options need no --. Without COMMAND: a
+login shell.
 
   dodo make test
   cat local.sql | dodo psql app > result.txt
-  dodo -c 'ps ax | grep python'
-`;
+  dodo -c 'ps ax | grep python'`;
 
 const NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
   SIGHUP: 1,
@@ -50,8 +38,75 @@ interface Request {
   readonly command: readonly string[];
 }
 
-/** What brings a dead link up again; far more code than a command over a living one takes, so it comes late. */
+/** An option, as it is read and as `--help` and completion tell of it. */
+interface ExecOption {
+  readonly names: readonly string[];
+  readonly brief: string;
+  /** What a switch changes. */
+  readonly change?: Partial<Request>;
+  /** The placeholder of a value, and what takes it. */
+  readonly value?: string;
+  readonly takes?: "line" | "env" | "workdir" | "user" | "session";
+}
+
+/** The options, and nothing else that a word may be before the command. */
+export const OPTIONS: readonly ExecOption[] = [
+  {
+    names: ["-c"],
+    value: "line",
+    takes: "line",
+    brief: "Run a line of shell; further arguments are its $1, $2 and so on",
+  },
+  {
+    names: ["-e", "--env"],
+    value: "NAME[=VALUE]",
+    takes: "env",
+    brief: "Set a variable for this command, or pass the local one on",
+  },
+  {
+    names: ["-w", "--workdir"],
+    value: "directory",
+    takes: "workdir",
+    brief: "Run there, a path in the container",
+  },
+  { names: ["-u", "--user"], value: "user[:group]", takes: "user", brief: "Run as another user" },
+  {
+    names: ["-i", "-t", "--interactive", "--tty"],
+    change: { terminal: true },
+    brief: "Give the command a terminal; by default it has one if stdin, stdout and stderr are one",
+  },
+  { names: ["-T", "--no-tty"], change: { terminal: false }, brief: "Give it none" },
+  {
+    names: ["--no-map"],
+    change: { map: false },
+    brief: "Leave arguments that are local paths below the mount as they are",
+  },
+  {
+    names: ["--session"],
+    value: "name",
+    takes: "session",
+    brief: "Mean the session of this name, wherever we are",
+  },
+  {
+    names: ["-v", "--verbose"],
+    change: { verbose: true },
+    brief: "Print each child process as a line for the shell",
+  },
+  {
+    names: ["-n", "--dry-run"],
+    change: { dryRun: true },
+    brief: "Only print what would be run; change nothing",
+  },
+];
+
+/** Far more code than a command over a living link takes, so it comes late. */
 export interface Needs {
+  /** What `--help` and a wrong option ask for. */
+  readonly loadHelp: () => Promise<{
+    readonly execHelp: (prose: string, options: readonly ExecOption[]) => string;
+    readonly nearest: (word: string, candidates: readonly string[]) => string | undefined;
+  }>;
+  /** What brings a dead link up again. */
   readonly loadConnection: () => Promise<{
     readonly reconnect: (
       context: Context,
@@ -68,20 +123,16 @@ export interface Needs {
 export async function exec(
   cli: Context,
   words: readonly string[],
-  { loadConnection }: Needs,
+  needs: Needs,
 ): Promise<number> {
   if (words[0] === "--help" || words[0] === "-h") {
-    cli.stdout(USAGE);
+    const { execHelp } = await needs.loadHelp();
+    cli.stdout(execHelp(PROSE, OPTIONS));
     return 0;
   }
   try {
-    const request = parseWords(cli, words);
-    const context = {
-      ...cli,
-      verbose: request.verbose,
-      dryRun: request.dryRun,
-      loadConnection,
-    };
+    const request = await parseWords({ ...cli, ...needs }, words);
+    const context = { ...cli, ...needs, verbose: request.verbose, dryRun: request.dryRun };
     return await execute(context, findSession(context, request.session), request);
   } catch (error) {
     if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
@@ -93,32 +144,8 @@ export async function exec(
   }
 }
 
-const SWITCHES: Readonly<Record<string, Partial<Request>>> = {
-  "-i": { terminal: true },
-  "--interactive": { terminal: true },
-  "-t": { terminal: true },
-  "--tty": { terminal: true },
-  "-T": { terminal: false },
-  "--no-tty": { terminal: false },
-  "--no-map": { map: false },
-  "-v": { verbose: true },
-  "--verbose": { verbose: true },
-  "-n": { dryRun: true },
-  "--dry-run": { dryRun: true },
-};
-const VALUES: Readonly<Record<string, "line" | "env" | "workdir" | "user" | "session">> = {
-  "-c": "line",
-  "-e": "env",
-  "--env": "env",
-  "-w": "workdir",
-  "--workdir": "workdir",
-  "-u": "user",
-  "--user": "user",
-  "--session": "session",
-};
-
 // No library: the first word that is no option of ours, and all behind it, must stay as typed.
-function parseWords(context: Context, words: readonly string[]): Request {
+async function parseWords(context: Context & Needs, words: readonly string[]): Promise<Request> {
   let request: Request = {
     verbose: context.verbose,
     dryRun: context.dryRun,
@@ -140,23 +167,26 @@ function parseWords(context: Context, words: readonly string[]): Request {
     }
     if (!word.startsWith("-") || word === "-") break;
     const [option = "", inline] = word.startsWith("--") ? splitOnce(word) : [word];
-    const change = SWITCHES[option];
-    const kind = VALUES[option];
+    const { change, takes } = optionNamed(option);
     if (change !== undefined && inline === undefined) request = { ...request, ...change };
     else if (/^-[itTvn]{2,}$/.test(word)) {
-      for (const letter of word.slice(1)) request = { ...request, ...SWITCHES[`-${letter}`] };
-    } else if (kind !== undefined) {
+      for (const letter of word.slice(1)) {
+        request = { ...request, ...optionNamed(`-${letter}`).change };
+      }
+    } else if (takes !== undefined) {
       const value = inline ?? words[++at];
       if (value === undefined) {
         throw usageFailure(`exec's ${option} needs a value`, "dockerdo exec --help");
       }
-      if (kind === "line") line = value;
-      else if (kind === "env") {
+      if (takes === "line") line = value;
+      else if (takes === "env") {
         request = { ...request, env: { ...request.env, ...variable(context, value) } };
-      } else request = { ...request, [kind]: value };
+      } else request = { ...request, [takes]: value };
     } else {
+      const { nearest } = await context.loadHelp();
+      const near = nearest(option, OPTIONS.flatMap(({ names }) => names));
       throw usageFailure(
-        `exec has no option ${word}`,
+        `exec has no option ${word}${near === undefined ? "" : `; did you mean ${near}?`}`,
         "dockerdo exec --help lists them; a command whose name begins with a dash goes behind --.",
       );
     }
@@ -164,6 +194,10 @@ function parseWords(context: Context, words: readonly string[]): Request {
   const rest = words.slice(at);
   const command = line === undefined ? rest : ["/bin/sh", "-c", line, "dodo", ...rest];
   return { ...request, command };
+}
+
+function optionNamed(name: string): Partial<ExecOption> {
+  return OPTIONS.find(({ names }) => names.includes(name)) ?? {};
 }
 
 function splitOnce(word: string): [string, string | undefined] {

@@ -59,15 +59,15 @@ export const command = buildCommand<InitFlags, [string?], CliContext>({
       remote: textFlag("Host on which the container is to run", "host"),
       local: switchFlag("Run the container on the local host"),
       image: textFlag("Base image", "image"),
-      distro: textFlag("Distribution of the base image, where it cannot be read", "distro"),
+      distro: textFlag("Distribution, where the image does not tell it", "distro"),
       container: textFlag("Name of the container", "name"),
       user: textFlag("User to be in the container (root)", "user"),
       registry: textFlag("Docker registry to push to and pull from", "registry"),
-      buildDir: textFlag("Directory on the remote host to mount here (its home)", "path"),
+      buildDir: textFlag("Directory on the remote host to mount (its home)", "path"),
       connect: {
         kind: "enum",
         values: ["exec", "port"],
-        brief: "Reach sshd through docker exec, or on a published loopback port",
+        brief: "Reach sshd by docker exec, or on a loopback port",
         optional: true,
       },
       mount: mountFlag,
@@ -79,7 +79,7 @@ export const command = buildCommand<InitFlags, [string?], CliContext>({
       shell: {
         kind: "enum",
         values: ["sh", "fish"],
-        brief: "Which activate script to print (found out by itself)",
+        brief: "Which activate script (found out by itself)",
         optional: true,
       },
     },
@@ -87,7 +87,7 @@ export const command = buildCommand<InitFlags, [string?], CliContext>({
     positional: {
       kind: "tuple",
       parameters: [{
-        brief: "Name of a session to keep; without it the session is a temporary one",
+        brief: "Session to keep; without a name it is temporary",
         placeholder: "name",
         parse: (name: string) => name,
         optional: true,

@@ -51,7 +51,7 @@ export const command = buildCommand<RunFlags, string[], CliContext>({
       connect: {
         kind: "enum",
         values: ["exec", "port"],
-        brief: "Reach sshd through docker exec, or on a published loopback port; from now on",
+        brief: "Reach sshd by docker exec, or on a loopback port",
         optional: true,
       },
       record: recordFlag,

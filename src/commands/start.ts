@@ -31,7 +31,7 @@ export const command = buildCommand<StartFlags, string[], CliContext>({
   parameters: {
     flags: { ...sessionFlags, mount: mountFlag, record: recordFlag },
     aliases: commonAliases,
-    positional: passedArguments("docker start, or a session's name"),
+    positional: passedArguments("docker start", "session"),
   },
   docs: {
     brief: "Start the session's stopped container and mount its filesystem",

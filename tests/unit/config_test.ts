@@ -1,12 +1,7 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
-import {
-  configOfEnvironment,
-  explainConfig,
-  loadConfig,
-  nearest,
-  showValue,
-} from "../../src/config.ts";
+import { configOfEnvironment, explainConfig, loadConfig, showValue } from "../../src/config.ts";
+import { nearest } from "../../src/nearest.ts";
 import { Failure } from "../../src/error.ts";
 import type { Session } from "../../src/session.ts";
 import { temporaryDir, testContext, testSession } from "./fixture.ts";

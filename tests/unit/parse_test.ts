@@ -55,7 +55,7 @@ async function parsed(
     },
     docs: { brief: "A command" },
   });
-  const code = await runCommand(context, words, { name: "dockerdo x", command, passesOptions });
+  const code = await runCommand(context, words, { name: "x", command, passesOptions });
   return { ...seen, code, context };
 }
 

@@ -1,0 +1,24 @@
+/** Writes what is made out of the commands' declarations: deno task generate */
+
+import { describeAll } from "../src/cli.ts";
+import { completionScript } from "../src/completions/script.ts";
+import { manualPage } from "../src/manual.ts";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** The generated files, by their path in the checkout. */
+export async function generated(): Promise<Record<string, string>> {
+  const commands = await describeAll();
+  return {
+    "completions/dockerdo.bash": completionScript("bash", commands),
+    "completions/_dockerdo": completionScript("zsh", commands),
+    "completions/dockerdo.fish": completionScript("fish", commands),
+    "docs/dockerdo.1": manualPage(commands),
+  };
+}
+
+if (import.meta.main) {
+  for (const [path, text] of Object.entries(await generated())) {
+    await Deno.writeTextFile(new URL(path, ROOT), text);
+  }
+}

@@ -1,0 +1,115 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  type CommonFlags,
+  commonFlags,
+  contextOf,
+  switchFlag,
+} from "../command.ts";
+import { type Completed, type Shell, SHELLS } from "../completions/script.ts";
+import { confirm } from "../confirm.ts";
+import { Failure } from "../error.ts";
+import { applyChange, showChange } from "../files.ts";
+import { leftovers, planSteps, shellsOf, type Step } from "../install.ts";
+import type { Context } from "../process.ts";
+
+interface InstallFlags extends CommonFlags {
+  readonly yes: boolean;
+  readonly uninstall: boolean;
+  readonly shell?: readonly Shell[];
+  readonly bashrc: boolean;
+}
+
+/** The command, given what knows all commands. */
+export function install(
+  describeAll: () => Promise<readonly Completed[]>,
+): { readonly command: unknown } {
+  async function run(this: CliContext, flags: InstallFlags): Promise<void> {
+    await installAll(contextOf(this, flags), await describeAll(), flags);
+  }
+  const command = buildCommand<InstallFlags, [], CliContext>({
+    func: run,
+    parameters: {
+      flags: {
+        ...commonFlags,
+        shell: {
+          kind: "enum",
+          values: SHELLS,
+          brief: "Only this shell, instead of each one that you have",
+          optional: true,
+          variadic: ",",
+        },
+        bashrc: { kind: "boolean", brief: "Leave ~/.bashrc as it is", default: true },
+        uninstall: switchFlag("Take out what install has put in, and nothing else"),
+        yes: switchFlag("Do it without a question"),
+      },
+      aliases: { ...commonAliases, y: "yes" },
+    },
+    docs: {
+      brief: "Set up the configuration, dodo, and completions",
+      fullDescription:
+        "Writes a configuration file in which every setting is a comment, and gives bash, zsh and fish the alias dodo " +
+        "and the completions: in one marked block of ~/.bashrc and ~/.zshrc, in files of their own for fish. Shows each " +
+        "change first, and asks. Fine to repeat.\n\n" +
+        "  dockerdo install --yes --shell zsh",
+    },
+  });
+  return { command };
+}
+
+async function installAll(
+  context: Context,
+  commands: readonly Completed[],
+  flags: InstallFlags,
+): Promise<void> {
+  const shells = flags.shell ?? (flags.uninstall ? SHELLS : shellsOf(context));
+  const failures: Failure[] = [];
+  let isChanged = false;
+  for (const plan of planSteps(context, commands, { ...flags, shells })) {
+    try {
+      isChanged = await perform(context, await plan(), flags) || isChanged;
+    } catch (error) {
+      // The other shells need not suffer from it.
+      if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) {
+    throw new Failure(failures.map(({ message }) => message).join("\ndockerdo: "), {
+      hint: failures.flatMap(({ hint }) => hint ?? []).join("\n"),
+    });
+  }
+  if (!isChanged) {
+    context.stderr(
+      flags.uninstall
+        ? "There is nothing to take out.\n"
+        : "All is installed; nothing was changed.\n",
+    );
+  } else if (!flags.uninstall && !context.dryRun) {
+    context.stderr("A new shell has dodo and the completions.\n");
+  }
+}
+
+/** Shows, asks and does; whether there was anything to do. */
+async function perform(
+  context: Context,
+  { name, changes, notes }: Step,
+  { yes, uninstall }: InstallFlags,
+): Promise<boolean> {
+  for (const note of notes) context.stderr(`[local] ${note}\n`);
+  if (changes.length === 0) return false;
+  for (const change of changes) context.stderr(showChange(change));
+  if (context.dryRun) return true;
+  const question = uninstall ? `Take this out (${name})?` : `Do this (${name})?`;
+  if (!yes && !await confirm(context, question)) return true;
+  for (const change of changes) {
+    await applyChange(change);
+    if (change.after !== undefined) continue;
+    for (const dir of leftovers(context, change.path)) {
+      // One that holds something stays, and so do those above it.
+      await Deno.remove(dir).catch(() => {});
+    }
+  }
+  return true;
+}

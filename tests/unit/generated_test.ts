@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { generated } from "../../completions/generate.ts";
+import { describeAll } from "../../src/cli.ts";
+import { loadConfig } from "../../src/config.ts";
+import { configTemplate } from "../../src/settings.ts";
+import { isInstalled, system, temporaryDir, testContext } from "./fixture.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+
+for (const [path, text] of Object.entries(await generated())) {
+  Deno.test(`${path} is what \`deno task generate\` writes now`, async () => {
+    assert.equal(await Deno.readTextFile(new URL(path, ROOT)), text);
+  });
+}
+
+Deno.test("the manual page names every command and renders without a warning", async () => {
+  const page = new URL("docs/dockerdo.1", ROOT).pathname;
+  const text = await Deno.readTextFile(page);
+  for (const { name } of await describeAll()) {
+    assert.match(text, new RegExp(`^\\.SS dockerdo ${name}`, "m"));
+  }
+  if (!isInstalled("man")) return;
+  const { code, stdout, stderr } = await system(["man", "--warnings", "-l", page], {
+    env: { MANWIDTH: "80", LC_ALL: "C.UTF-8" },
+  });
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  assert.match(stdout, /dodo -c 'ps ax \| grep python'/);
+});
+
+Deno.test("the configuration file sets nothing, and what it names as defaults are those", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ env: { HOME: dir.path } });
+  const defaults = await loadConfig(context);
+  await Deno.mkdir(`${dir.path}/.config/dockerdo`, { recursive: true });
+  const template = configTemplate();
+  for (const text of [template, template.replaceAll(/^# (\w+:)/gm, "$1")]) {
+    await Deno.writeTextFile(`${dir.path}/.config/dockerdo/dockerdo.yaml`, text);
+    assert.deepEqual(await loadConfig(context), defaults);
+    assert.deepEqual(context.written, { stdout: "", stderr: "" });
+  }
+  assert.deepEqual(
+    [...template.matchAll(/^# (\w+):/gm)].map(([, key]) => key).sort(),
+    Object.keys(defaults).sort(),
+  );
+});
