@@ -65,10 +65,10 @@ async function installAll(
 ): Promise<void> {
   const shells = flags.shell ?? (flags.uninstall ? SHELLS : shellsOf(context));
   const failures: Failure[] = [];
-  let isChanged = false;
+  const outcomes = new Set<Outcome>();
   for (const plan of planSteps(context, commands, { ...flags, shells })) {
     try {
-      isChanged = await perform(context, await plan(), flags) || isChanged;
+      outcomes.add(await perform(context, await plan(), flags));
     } catch (error) {
       // The other shells need not suffer from it.
       if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
@@ -80,29 +80,32 @@ async function installAll(
       hint: failures.flatMap(({ hint }) => hint ?? []).join("\n"),
     });
   }
-  if (!isChanged) {
+  if (!outcomes.has("done") && !outcomes.has("left")) {
     context.stderr(
       flags.uninstall
         ? "There is nothing to take out.\n"
         : "All is installed; nothing was changed.\n",
     );
-  } else if (!flags.uninstall && !context.dryRun) {
+  } else if (!flags.uninstall && outcomes.has("done")) {
     context.stderr("A new shell has dodo and the completions.\n");
   }
 }
 
-/** Shows, asks and does; whether there was anything to do. */
+/** Whether there was nothing to do, or something that was done, or only shown. */
+type Outcome = "nothing" | "left" | "done";
+
+/** Shows, asks and does. */
 async function perform(
   context: Context,
   { name, changes, notes }: Step,
   { yes, uninstall }: InstallFlags,
-): Promise<boolean> {
+): Promise<Outcome> {
   for (const note of notes) context.stderr(`[local] ${note}\n`);
-  if (changes.length === 0) return false;
+  if (changes.length === 0) return "nothing";
   for (const change of changes) context.stderr(showChange(change));
-  if (context.dryRun) return true;
+  if (context.dryRun) return "left";
   const question = uninstall ? `Take this out (${name})?` : `Do this (${name})?`;
-  if (!yes && !await confirm(context, question)) return true;
+  if (!yes && !await confirm(context, question)) return "left";
   for (const change of changes) {
     await applyChange(change);
     if (change.after !== undefined) continue;
@@ -111,5 +114,5 @@ async function perform(
       await Deno.remove(dir).catch(() => {});
     }
   }
-  return true;
+  return "done";
 }
