@@ -108,8 +108,7 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
     return await dispatch(context, [words[0], "--help"]);
   }
   if (verb === undefined || verb === "--help" || verb === "-h" || verb === "help") {
-    const { overviewText } = await import("./describe.ts");
-    (verb === undefined ? context.stderr : context.stdout)(overviewText(entries()));
+    (verb === undefined ? context.stderr : context.stdout)(overviewText());
     return verb === undefined ? 2 : 0;
   }
   if (verb === "--version") {
@@ -156,6 +155,28 @@ function entries(): Entry[] {
     group = verb.group ?? group;
     return verb.hidden === true ? [] : [{ name, group, brief: verb.brief }];
   });
+}
+
+/** What `dockerdo --help` prints: all commands, in the order in which one needs them. */
+function overviewText(): string {
+  const shown = entries();
+  const widest = (texts: readonly string[]): number =>
+    Math.max(...texts.map((text) => text.length)) + 2;
+  const group = widest(shown.map((entry) => entry.group));
+  const name = widest(shown.map((entry) => entry.name));
+  return [
+    "Use your own editor, shell and GUI tools on a Docker container on a remote host.",
+    "usage: dockerdo COMMAND [OPTIONS]        dockerdo COMMAND --help tells more",
+    "",
+    ...shown.map((entry, at) => {
+      const isFirst = shown[at - 1]?.group !== entry.group;
+      return (isFirst ? entry.group : "").padEnd(group) + entry.name.padEnd(name) + entry.brief;
+    }),
+    "",
+    "  source $(dockerdo init --remote HOST --image debian:bookworm)",
+    "  dockerdo build && dockerdo push && dockerdo run && dodo uname -a",
+    "",
+  ].join("\n");
 }
 
 /** Every command that a user is to know, with its options: for completions and the manual page. */

@@ -272,24 +272,3 @@ export function wrap(
   }
   return [...lines, line];
 }
-
-/** What `dockerdo --help` prints: all commands, in the order in which one needs them. */
-export function overviewText(entries: readonly Entry[]): string {
-  const widest = (texts: readonly string[]): number =>
-    Math.max(...texts.map((text) => text.length)) + 2;
-  const group = widest(entries.map((entry) => entry.group));
-  const name = widest(entries.map((entry) => entry.name));
-  return [
-    "Use your own editor, shell and GUI tools on a Docker container on a remote host.",
-    "usage: dockerdo COMMAND [OPTIONS]        dockerdo COMMAND --help tells more",
-    "",
-    ...entries.map((entry, at) => {
-      const isFirst = entries[at - 1]?.group !== entry.group;
-      return (isFirst ? entry.group : "").padEnd(group) + entry.name.padEnd(name) + entry.brief;
-    }),
-    "",
-    "  source $(dockerdo init --remote HOST --image debian:bookworm)",
-    "  dockerdo build && dockerdo push && dockerdo run && dodo uname -a",
-    "",
-  ].join("\n");
-}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describeAll, main } from "../../src/cli.ts";
-import { helpText, overviewText, proseOf, valueOf } from "../../src/describe.ts";
+import { helpText, proseOf, valueOf } from "../../src/describe.ts";
 import { testContext } from "./fixture.ts";
 
 const commands = await describeAll();
@@ -11,8 +11,10 @@ function fits(text: string, lines: number): void {
   assert.ok(shown.length <= lines, `${shown.length} lines:\n${text}`);
 }
 
-Deno.test("the overview fits a screen of 80 columns and 24 lines", () => {
-  fits(overviewText(commands), 24);
+Deno.test("the overview fits a screen of 80 columns and 24 lines", async () => {
+  const context = testContext();
+  assert.equal(await main(["--help"], context), 0);
+  fits(context.written.stdout, 24);
 });
 
 for (const command of commands) {
