@@ -9,7 +9,7 @@ import type { Session } from "./session.ts";
 export function activateScript(session: Session, { fish }: { readonly fish: boolean }): string {
   const dir = quote(session.dir);
   const name = quote(session.name);
-  const reconnect = quoteAll([...selfCommand(), "reconnect"]);
+  const reconnect = quoteAll([...selfCommand(), "reconnect", session.name]);
   if (fish) {
     return `# source this file in fish: it makes ${session.name} the session of this shell.
 set -gx DOCKERDO_SESSION_DIR ${dir}

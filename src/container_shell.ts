@@ -35,6 +35,10 @@ const LARGEST_FOR_MASTER = 80_000;
 // Of what sshd gives a session, the part that docker exec does not.
 const NOT_OF_THE_IMAGE = "SSH_CLIENT SSH_CONNECTION SSH_TTY MAIL OLDPWD SHLVL";
 
+// Readonly, or with a meaning of their own.
+const OF_BASH =
+  /^(UID|EUID|PPID|BASHOPTS|BASHPID|BASH_VERSINFO|SHELLOPTS|GROUPS|RANDOM|SRANDOM|SECONDS|LINENO)$/;
+
 /** Packs a command. `token` marks its process group in the container, for {@link signalWords}. */
 export function packCommand(
   session: Session,
@@ -87,8 +91,9 @@ function asciiOnly(text: string): string {
 // the real ones.
 function script(session: Session, { cwd, command, env }: ContainerCommand): string {
   const variables = Object.entries({ ...session.image.env, ...session.env, ...env });
-  // export takes names of the shell's own kind only; env(1) takes any.
-  const isPlain = ([name]: [string, string]): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
+  // export takes names of the shell's own kind only, and bash none that it has itself; env(1) takes any.
+  const isPlain = ([name]: [string, string]): boolean =>
+    /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !OF_BASH.test(name);
   const plain = variables.filter(isPlain).map(([name, value]) => `${name}=${quote(value)}`);
   const odd = variables.filter((variable) => !isPlain(variable)).map(([name, value]) =>
     `${name}=${value}`

@@ -12,7 +12,7 @@ export function hostContext(): Context {
   };
 }
 
-// A directory that was removed has no name any more; most commands need none.
+// A directory that was removed has no name any more, and one that is no UTF-8 none for Deno; most commands need none.
 function currentDirectory(): string {
   try {
     return Deno.cwd();

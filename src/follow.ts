@@ -19,11 +19,11 @@ export async function* followLines(
 ): AsyncGenerator<readonly Appended[]> {
   // It may fail while nobody waits for it.
   until.catch(() => {});
-  using watcher = Deno.watchFs(dir, { recursive: false });
+  const watcher = watcherOf(dir);
   let woken = Promise.withResolvers<void>();
   const wake = (): void => woken.resolve();
   const watching = (async () => {
-    for await (const _event of watcher) wake();
+    for await (const _event of watcher ?? []) wake();
   })();
   const timer = setInterval(wake, LOOK_MS);
   const tails = names.map((name) => new Tail(`${dir}/${name}`));
@@ -41,8 +41,17 @@ export async function* followLines(
   } finally {
     clearInterval(timer);
     for (const tail of tails) tail.close();
-    watcher.close();
+    watcher?.close();
     await watching;
+  }
+}
+
+// The system may have none left to give (fs.inotify.max_user_instances): then the timer is enough.
+function watcherOf(dir: string): Deno.FsWatcher | undefined {
+  try {
+    return Deno.watchFs(dir, { recursive: false });
+  } catch {
+    return undefined;
   }
 }
 

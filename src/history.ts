@@ -103,6 +103,7 @@ export function executionRenderer(): (execution: Execution) => string[] {
     const lines: string[] = [];
     if (cwd !== directory) lines.push(`cd ${quote(cwd)}`);
     directory = cwd;
+    if (command.length === 0) return [...lines, "# a login shell"];
     const line = asCommand(command);
     lines.push(exitCode === 0 ? line : `${line}  # exit code ${exitCode}`);
     return lines;

@@ -144,7 +144,7 @@ export async function checkMountPoint(context: Context, point: string): Promise<
   const taken = (await mountTable(context)).find((entry) => entry.point === point);
   if (taken !== undefined) {
     throw new Failure(`${point} is a mount already (${taken.type}, ${taken.source})`, {
-      hint: `Unmount it first: ${unmountCommand(point).join(" ")}`,
+      hint: `Unmount it first: ${quoteAll(unmountCommand(point))}`,
     });
   }
   try {

@@ -212,8 +212,13 @@ const GUARDIAN =
 export async function runForeground(
   context: Context,
   argv: readonly string[],
-  { env, detached, guard, onSignal }: {
+  { env, stdin, detached, guard, onSignal }: {
     readonly env: Readonly<Record<string, string>>;
+    /**
+     * "passed on" is for a terminal where the child is detached: out of the terminal's session it would read
+     * on where job control stops a program in the background.
+     */
+    readonly stdin: "inherit" | "null" | "passed on";
     /** Out of the terminal's reach: what Ctrl-C means is for `onSignal` to say. */
     readonly detached: boolean;
     readonly guard: readonly string[];
@@ -226,19 +231,25 @@ export async function runForeground(
   const where = surroundings(context, { env, cwd: "/" });
   // setsid(1) where it is: Deno's own way to detach copies the whole process first, which takes 5 ms.
   const setsid = detached && Deno.build.os === "linux";
-  const child = spawn(setsid ? ["setsid", ...argv] : argv, {
+  const own = (words: readonly string[]): readonly string[] =>
+    setsid ? ["setsid", ...words] : words;
+  const child = spawn(own(argv), {
     ...where,
-    stdin: "inherit",
+    stdin: stdin === "passed on" ? "piped" : stdin,
     stdout: "inherit",
     stderr: "inherit",
     detached: detached && !setsid,
   });
+  if (stdin === "passed on") Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
   // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
-  const guardian = spawn(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard], {
+  // Out of our process group, like the child: whoever kills the group must not kill the guard.
+  const guarding = ["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard];
+  const guardian = spawn(setsid ? own(guarding) : guarding, {
     ...where,
     stdin: "piped",
     stdout: "null",
     stderr: "null",
+    detached: detached && !setsid,
   });
   const listeners = (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const).map((signal) => {
     const listener = (): void => onSignal(signal, child);

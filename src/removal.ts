@@ -2,6 +2,7 @@ import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
 import { captureDocker, type Engine } from "./docker.ts";
 import { Failure } from "./error.ts";
 import { type Context, isOnPath } from "./process.ts";
+import { quote } from "./quote.ts";
 import { forgetSession, relayDir, type Session, SESSION_FILES, updateSession } from "./session.ts";
 
 /**
@@ -64,6 +65,8 @@ async function deleteSession(context: Context, session: Session): Promise<void> 
     return;
   }
   throw new Failure(`${session.dir} holds files that are not dockerdo's: ${foreign.join(", ")}`, {
-    hint: `Everything else of the session is removed. Look at them, then: rm -r ${session.dir}`,
+    hint: `Everything else of the session is removed. Look at them, then: rm -r ${
+      quote(session.dir)
+    }`,
   });
 }

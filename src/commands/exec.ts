@@ -135,12 +135,7 @@ export async function exec(
     const context = { ...cli, ...needs, verbose: request.verbose, dryRun: request.dryRun };
     return await execute(context, findSession(context, request.session), request);
   } catch (error) {
-    if (!(error instanceof Failure) || error.exitCode !== 1) throw error;
-    throw new Failure(error.message, {
-      exitCode: 125,
-      cause: error,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    });
+    throw asOurs(error);
   }
 }
 
@@ -196,6 +191,27 @@ async function parseWords(context: Context & Needs, words: readonly string[]): P
   return { ...request, command };
 }
 
+/** What is thrown as a failure of exec itself, whose exit code no command has. */
+function asOurs(error: unknown): Failure {
+  if (error instanceof Failure && error.exitCode !== 1) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof Failure ? error.hint : "DOCKERDO_DEBUG=1 shows where.";
+  return new Failure(error instanceof Failure ? message : `unexpected failure: ${message}`, {
+    exitCode: 125,
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+// Deno has put a mark in the place of each byte that it could not read.
+function refuseUnreadable(words: readonly string[]): void {
+  const unreadable = words.find((word) => word.includes("\uFFFD"));
+  if (unreadable === undefined) return;
+  throw new Failure(`${JSON.stringify(unreadable)} is not UTF-8, and would not arrive as it is`, {
+    hint: "Let the container's shell find the name: dodo -c 'COMMAND PATTERN'",
+  });
+}
+
 function optionNamed(name: string): Partial<ExecOption> {
   return OPTIONS.find(({ names }) => names.includes(name)) ?? {};
 }
@@ -216,6 +232,7 @@ async function execute(
   found: Session,
   request: Request,
 ): Promise<number> {
+  refuseUnreadable(request.command);
   const session = await connected(context, found);
   const terminal = request.terminal ?? hasTerminal();
   if (request.command.length === 0 && !terminal) {
@@ -228,6 +245,7 @@ async function execute(
     what: { cwd, command, env: request.env },
     user: request.user,
     terminal,
+    stdin: stdinFor(terminal, request),
   });
   if (context.dryRun) return exitCode;
   const durationMs = Date.now() - began.getTime();
@@ -236,8 +254,22 @@ async function execute(
   } catch {
     // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
   }
-  recordExecution(session, { time: began.toISOString(), cwd, command, exitCode, durationMs });
+  try {
+    recordExecution(session, { time: began.toISOString(), cwd, command, exitCode, durationMs });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.stderr(`dockerdo: the history lacks this command: ${why}\n`);
+  }
   return exitCode;
+}
+
+/**
+ * ssh reads whether the command does or not. Where the output goes elsewhere, the terminal's keys are for others:
+ * for the pager behind a pipe, for the shell that put us into the background. With -T they are the command's.
+ */
+function stdinFor(terminal: boolean, request: Request): "inherit" | "null" | "passed on" {
+  if (terminal || !Deno.stdin.isTerminal()) return "inherit";
+  return request.terminal === undefined && !Deno.stdout.isTerminal() ? "null" : "passed on";
 }
 
 function hasTerminal(): boolean {
@@ -250,16 +282,16 @@ async function connected(context: Context & Needs, session: Session): Promise<Se
   if (session.containerId === null) {
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
   }
-  if (context.dryRun || hasSocket(session)) return session;
+  if (context.dryRun || masterSocket(session) !== undefined) return session;
   return await bringBack(context, session);
 }
 
-function hasSocket(session: Session): boolean {
+/** The inode of the control socket; undefined where there is none. */
+function masterSocket(session: Session): number | undefined {
   try {
-    Deno.lstatSync(socketPath(session, "container"));
-    return true;
+    return Deno.lstatSync(socketPath(session, "container")).ino ?? undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -279,7 +311,7 @@ function containerDirectory(
 ): string {
   if (workdir?.startsWith("/")) return workdir;
   if (context.cwd === "") {
-    throw new Failure("the current directory has been removed", {
+    throw new Failure("the current directory has been removed, or its name is not UTF-8", {
       hint: "cd to another one, or use -w.",
     });
   }
@@ -296,29 +328,41 @@ function containerDirectory(
  */
 function mapPaths(context: Context, session: Session, words: readonly string[]): readonly string[] {
   const mount = containerMount(session);
-  const prefixes: [local: string, there: string][] = [[mount, ""]];
   const logical = context.env["PWD"] ?? "";
+  const aliases: [local: string, there: string][] = [];
   if (isWithin(context.cwd, mount) && logical.startsWith("/") && logical !== context.cwd) {
     const below = context.cwd.slice(mount.length);
-    prefixes.push([logical, below]);
-    if (logical.endsWith(below)) {
-      prefixes.push([logical.slice(0, logical.length - below.length), ""]);
-    }
+    aliases.push([logical, below]);
+    const above = logical.slice(0, logical.length - below.length);
+    if (logical.endsWith(below) && above !== "") aliases.push([above, ""]);
   }
+  const isAlias = (word: string): boolean =>
+    !isWithin(word, mount) && aliases.some(([prefix]) => isWithin(word, prefix));
+  // Only a shell keeps PWD true; a program that starts us elsewhere leaves its own.
+  const believed = words.some(isAlias) && isRealPath(logical, context.cwd) ? aliases : [];
+  const prefixes: [local: string, there: string][] = [[mount, ""], ...believed];
   return words.map((word) => {
-    const [local, there] = prefixes.find(([prefix]) => prefix !== "" && isWithin(word, prefix)) ??
-      [];
+    const [local, there] = prefixes.find(([prefix]) => isWithin(word, prefix)) ?? [];
     return local === undefined ? word : there + word.slice(local.length) || "/";
   });
+}
+
+function isRealPath(path: string, real: string): boolean {
+  try {
+    return Deno.realPathSync(path) === real;
+  } catch {
+    return false;
+  }
 }
 
 async function runInContainer(
   context: Context & Needs,
   session: Session,
-  { what, user, terminal }: {
+  { what, user, terminal, stdin }: {
     readonly what: ContainerCommand;
     readonly user: string | undefined;
     readonly terminal: boolean;
+    readonly stdin: "inherit" | "null" | "passed on";
   },
 ): Promise<number> {
   const token = `dodo-${crypto.randomUUID()}`;
@@ -329,8 +373,10 @@ async function runInContainer(
   const signalling = (signal: string): string[] =>
     sshTo(session, "container", { line: quoteForLogin(signalWords(token, signal)) });
   let interruption: Deno.Signal | undefined;
+  const master = masterSocket(session);
   const code = await runForeground(context, argv, {
     env: user === undefined ? env : {},
+    stdin,
     // With a terminal, Ctrl-C is a byte that goes to the other side; without, it is for us to pass on.
     detached: !terminal,
     guard: signalling("HUP"),
@@ -346,10 +392,11 @@ async function runInContainer(
   if (interruption !== undefined && (code === 255 || code === 143 || code === 137)) {
     return 128 + (NUMBERS[interruption] ?? 0);
   }
-  if (code === 255 && !(await isMasterAlive(context, session, "container"))) {
-    throw await connectionLost(context, session);
-  }
-  return code;
+  if (code !== 255) return code;
+  // A master that is alive, but another one than before, was brought back by somebody else in the meantime.
+  const same = masterSocket(session) === master;
+  if (same && await isMasterAlive(context, session, "container")) return code;
+  throw await connectionLost(context, session);
 }
 
 // ssh has no word for another user's uid and gid: docker has.

@@ -20,6 +20,7 @@ import { checkMountPoint } from "../mount.ts";
 import { progress } from "../output.ts";
 import { checkUserName } from "../overlay.ts";
 import { capture, type Context } from "../process.ts";
+import { quote } from "../quote.ts";
 import {
   buildMount,
   checkSessionName,
@@ -219,8 +220,9 @@ async function makeNamedDir(dir: string, name: string): Promise<void> {
       refusePythonSession(dir);
       throw new Failure(`there is a session ${name} already`, {
         cause,
-        hint:
-          `Activate it with: source ${dir}/activate\nor remove it with: dockerdo rm --delete ${name}`,
+        hint: `Activate it with: source ${
+          quote(`${dir}/activate`)
+        }\nor remove it with: dockerdo rm --delete ${name}`,
       });
     }
     throw new Failure(`the session cannot be kept in ${dir}: ${(cause as Error).message}`, {

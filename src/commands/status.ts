@@ -96,7 +96,9 @@ async function gather(context: Context, session: Session | undefined): Promise<S
     ...about,
     session: {
       ...session,
-      env: Object.fromEntries(Object.keys(session.env).map((name) => [name, "***"])),
+      env: masked(session.env),
+      // With what `run -e` has set.
+      image: { ...session.image, env: masked(session.image.env) },
     },
     dockerfile: await exists(overlayPath(session)) ? overlayPath(session) : null,
     remoteHost: session.remoteHost === null ? null : { connected: reachable, problem },
@@ -121,6 +123,10 @@ async function gather(context: Context, session: Session | undefined): Promise<S
       destinations.map((destination) => mountStatus(context, session, destination)),
     ),
   };
+}
+
+function masked(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.keys(env).map((name) => [name, "***"]));
 }
 
 async function mountStatus(

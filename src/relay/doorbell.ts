@@ -3,6 +3,8 @@ import { ANSWER, BELL, BUSY, QUIET, STATE_AT } from "./drop.ts";
 
 /** Milliseconds after which the bell is looked at even if nobody said that it rang. */
 const LOOK = 500;
+/** The same where the system has no watch left to give (fs.inotify.max_user_instances). */
+const LOOK_ALONE = 20;
 
 export interface DoorbellOptions {
   /** Forgets all that is known. */
@@ -16,7 +18,7 @@ export interface DoorbellOptions {
 export class Doorbell {
   private readonly bell: Deno.FsFile;
   private readonly answer: Deno.FsFile;
-  private readonly watcher: Deno.FsWatcher;
+  private readonly watcher: Deno.FsWatcher | undefined;
   private readonly timer: ReturnType<typeof setInterval>;
   private calming: ReturnType<typeof setTimeout> | undefined;
   private quiet = true;
@@ -31,8 +33,8 @@ export class Doorbell {
     this.heard = this.bell.seekSync(0, Deno.SeekMode.End);
     this.reply(this.heard);
     this.setQuiet(false);
-    this.watcher = Deno.watchFs(`${state}/${BELL}`, { recursive: false });
-    this.timer = setInterval(() => this.look(), LOOK);
+    this.watcher = watcherOf(`${state}/${BELL}`);
+    this.timer = setInterval(() => this.look(), this.watcher === undefined ? LOOK_ALONE : LOOK);
     void this.watch();
   }
 
@@ -49,13 +51,13 @@ export class Doorbell {
   close(): void {
     clearInterval(this.timer);
     clearTimeout(this.calming);
-    this.watcher.close();
+    this.watcher?.close();
     this.bell.close();
     this.answer.close();
   }
 
   private async watch(): Promise<void> {
-    for await (const _event of this.watcher) this.look();
+    for await (const _event of this.watcher ?? []) this.look();
   }
 
   private look(): void {
@@ -86,5 +88,13 @@ export class Doorbell {
     this.answered = number;
     this.answer.seekSync(0, Deno.SeekMode.Start);
     this.answer.writeSync(new TextEncoder().encode(String(number).padStart(STATE_AT, "0")));
+  }
+}
+
+function watcherOf(path: string): Deno.FsWatcher | undefined {
+  try {
+    return Deno.watchFs(path, { recursive: false });
+  } catch {
+    return undefined;
   }
 }

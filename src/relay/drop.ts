@@ -38,7 +38,7 @@ export function dropCaches(state: string, limit = 2000): Dropped {
   }
   try {
     // The relay holds a lock for as long as it lives. Older runtimes can't try; they wait instead.
-    if (bell.tryLockSync?.(true)) return "none";
+    if (bell.tryLockSync?.(false)) return "none";
     bell.writeSync(new Uint8Array(1));
     const number = bell.seekSync(0, Deno.SeekMode.Current);
     return waitFor(`${state}/${ANSWER}`, number, limit) ? "done" : "late";

@@ -140,6 +140,37 @@ for (
   });
 }
 
+Deno.test("killing dodo's whole process group ends the command there", async () => {
+  await using user = await ready("group");
+  const running = user.types("setsid timeout -s KILL 4 dodo sh -c 'sleep 12345 & sleep 12346'");
+  await poll(async () => (await processes(user)).includes("sleep 12346"), { what: "the command" });
+  await running;
+  await poll(async () => !(await processes(user)).includes("sleep 1234"), {
+    what: "the end of the command's children",
+  });
+});
+
+Deno.test("keys are for the pager where the output goes into a pipe, and the command's with -T", async () => {
+  await using user = await ready("keys");
+  const counted = (dodo: string): Promise<string> =>
+    user.does(
+      `printf 'abc\\n\\004' | timeout 30 script -qec '${dodo} | wc -c' /dev/null | tail -n 1`,
+    );
+  assert.equal((await counted("dodo cat")).trim(), "0");
+  assert.equal((await counted("dodo -T cat")).trim(), "4");
+});
+
+Deno.test("a history that cannot be written is told of, and the exit code is the command's", async () => {
+  await using user = await ready("unwritten");
+  await user.does(
+    "rm -f $DOCKERDO_SESSION_DIR/history.jsonl; mkdir $DOCKERDO_SESSION_DIR/history.jsonl",
+  );
+  const { code, stderr } = await user.types("dodo sh -c 'exit 7'");
+  assert.equal(code, 7);
+  assert.match(stderr, /^dockerdo: the history lacks this command: Is a directory/);
+  await user.does("rmdir $DOCKERDO_SESSION_DIR/history.jsonl");
+});
+
 Deno.test("closing the terminal, or killing dodo in one, ends the command there", async () => {
   await using user = await ready("hangup");
   for (const signal of ["HUP", "TERM", "KILL"]) {
@@ -219,6 +250,16 @@ Deno.test("dodo env is docker exec's env, but for LOGNAME, PWD, SHELL, USER and 
   );
 });
 
+Deno.test("variables that bash has itself arrive too", async () => {
+  await using user = await ready("bashs-own", "-e UID=7 -e GROUPS=8");
+  assert.deepEqual(await user.types("dodo -e PPID=9 printenv UID GROUPS PPID"), {
+    code: 0,
+    stdout: "7\n8\n9\n",
+    stderr: "",
+  });
+  assert.match(await user.does("dockerdo status --json"), /"UID": "\*\*\*"/);
+});
+
 Deno.test("exported values are in no process's arguments, here or there", async () => {
   await using user = await ready("hidden");
   await user.does("dockerdo export SECRET=s3cr3t-value");
@@ -269,6 +310,13 @@ Deno.test("a local path below the mount becomes the container's, unless --no-map
     `/etc/hosts / x${etc}\n`,
   );
   assert.equal(await user.does(`dodo --no-map echo ${etc}/hosts`), `${etc}/hosts\n`);
+  // By a symbolic link, and with a PWD that whoever starts us elsewhere has left.
+  await user.does(`ln -s ${etc} link`);
+  assert.equal(await user.does("cd link && dodo echo $PWD/hosts"), "/etc/hosts\n");
+  const root = new URL("../..", import.meta.url).pathname;
+  const unshelled =
+    `env PWD=/ deno run --quiet --no-prompt --config ${root}deno.json -P ${root}dodo.ts`;
+  assert.equal(await user.does(`${unshelled} echo /etc/hosts`, { cwd: etc }), "/etc/hosts\n");
 });
 
 Deno.test("the session is found from the current directory, and the mount one stands in wins", async () => {
