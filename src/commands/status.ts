@@ -86,7 +86,7 @@ async function gather(context: Context, session: Session | undefined): Promise<S
   const destinations: Destination[] = session.remoteHost === null
     ? ["container"]
     : ["remote", "container"];
-  const container = reachable ? await findContainer(context, session) : undefined;
+  const container = reachable ? await containerIfAnswered(context, session) : undefined;
   const onEngine = async (engine: "local" | Session): Promise<boolean | null> =>
     await inspectImage(context, engine, session.imageTag).then(
       (image) => image !== undefined,
@@ -109,7 +109,7 @@ async function gather(context: Context, session: Session | undefined): Promise<S
     },
     container: {
       name: session.containerName,
-      state: reachable ? container?.status ?? "none" : "unknown",
+      state: !reachable || container === null ? "unknown" : container?.status ?? "none",
       id: container?.id ?? session.containerId,
     },
     masters: Object.fromEntries(
@@ -123,6 +123,20 @@ async function gather(context: Context, session: Session | undefined): Promise<S
       destinations.map((destination) => mountStatus(context, session, destination)),
     ),
   };
+}
+
+/** null where docker does not answer, which is said on stderr: all else is to be seen just then. */
+async function containerIfAnswered(
+  context: Context,
+  session: Session,
+): Promise<Awaited<ReturnType<typeof findContainer>> | null> {
+  try {
+    return await findContainer(context, session);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exitCode > 128) throw error;
+    context.stderr(`dockerdo: ${error.message}\n`);
+    return null;
+  }
 }
 
 function masked(env: Readonly<Record<string, string>>): Record<string, string> {

@@ -273,6 +273,16 @@ Deno.test("export refuses what is no variable and changes nothing then", async (
   assert.match(await user.does("dockerdo status --json"), /"A": "\*\*\*"/);
 });
 
+Deno.test("status tells all the rest where docker does not answer", async () => {
+  await using user = await newUser();
+  await user.begins("engineless --local");
+  const asked = await user.types("DOCKER_HOST=unix:///nonexistent dockerdo status --json");
+  assert.equal(asked.code, 0);
+  assert.match(asked.stderr, /^dockerdo: Asking docker .* failed/);
+  const { container, session } = JSON.parse(asked.stdout);
+  assert.deepEqual([container.state, session.name], ["unknown", "engineless"]);
+});
+
 Deno.test("twenty exports at once are all kept", async () => {
   await using user = await newUser();
   await user.begins("parallel --local");
