@@ -23,8 +23,10 @@ export interface Container {
 /** The part of `docker image inspect` that we use. */
 export interface Image {
   readonly id: string;
-  /** Bytes. */
+  /** Bytes of all layers together. */
   readonly size: number;
+  /** The digests of the uncompressed layers, the lowest first. */
+  readonly layers: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -229,6 +231,7 @@ export function parseImage(json: string): Image {
   return {
     id: asText(field(item, "Id")),
     size: Number(field(item, "Size") ?? 0),
+    layers: asArray(field(field(item, "RootFS"), "Layers")).map(asText),
     labels: Object.fromEntries(labels.map(([name, value]) => [name, asText(value)])),
   };
 }

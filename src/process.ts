@@ -100,7 +100,8 @@ export function interruption(): Promise<never> {
   return promise;
 }
 
-function spawn(argv: readonly string[], options: Deno.CommandOptions): Deno.ChildProcess {
+/** Starts a child with nothing of our own environment; its end is to be awaited by {@link finish}. */
+export function spawn(argv: readonly string[], options: Deno.CommandOptions): Deno.ChildProcess {
   throwIfInterrupted();
   const [program = "", ...args] = argv;
   try {
@@ -124,14 +125,21 @@ function spawn(argv: readonly string[], options: Deno.CommandOptions): Deno.Chil
   }
 }
 
-async function finish(child: Deno.ChildProcess): Promise<Deno.CommandStatus> {
+/** Waits for a child's end; a signal that reached us in the meantime surfaces here. */
+export async function finish(child: Deno.ChildProcess): Promise<Deno.CommandStatus> {
   const status = await child.status;
-  children.delete(child);
+  forget(child);
   throwIfInterrupted();
   return status;
 }
 
-function announce(context: Context, line: string): void {
+/** No signal of ours is passed on to this child any more. */
+export function forget(child: Deno.ChildProcess): void {
+  children.delete(child);
+}
+
+/** Prints a child's command line where the context says so. */
+export function announce(context: Context, line: string): void {
   if (context.verbose || context.dryRun) context.stderr(`${line}\n`);
 }
 
@@ -150,7 +158,8 @@ function asPrintf(input: string): string {
   return `printf %b ${quote(input.replaceAll("\\", "\\\\").replaceAll("\0", "\\0000"))}`;
 }
 
-function surroundings(context: Context, options: ChildOptions): Deno.CommandOptions {
+/** Directory and environment of a child. */
+export function surroundings(context: Context, options: ChildOptions): Deno.CommandOptions {
   return {
     cwd: options.cwd ?? (context.cwd || "/"),
     env: options.env === undefined ? context.env : { ...context.env, ...options.env },
@@ -243,8 +252,7 @@ export async function runForeground(
   if (stdin === "passed on") Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
   // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
   // Out of our process group, like the child: whoever kills the group must not kill the guard.
-  const guarding = ["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard];
-  const guardian = spawn(setsid ? own(guarding) : guarding, {
+  const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard]), {
     ...where,
     stdin: "piped",
     stdout: "null",
@@ -261,7 +269,7 @@ export async function runForeground(
   } finally {
     for (const remove of listeners) remove();
     endChild(guardian, "SIGKILL");
-    children.delete(guardian);
+    forget(guardian);
   }
 }
 
@@ -331,131 +339,12 @@ async function readAll(
     : new TextDecoder().decode(bytes);
 }
 
-function endChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
+/** Signals a child, unless it has ended. */
+export function endChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch {
     // It has ended by itself in the meantime.
-  }
-}
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/**
- * Runs two children, the first one's stdout streaming into the second's stdin. `onBytes` hears the number of
- * bytes passed on so far. `pass` may change the stream on its way; where it throws, both children are ended,
- * and so is the pipe unless it was the first one that failed. A first one that is no longer wanted is killed
- * (exit code 137). Memory stays flat: nothing is read before the second takes it.
- */
-export async function pipe(
-  context: Context,
-  { from, to, pass = (source) => source, onBytes }: {
-    readonly from: readonly string[];
-    readonly to: readonly string[];
-    readonly pass?: (source: AsyncIterable<Bytes>) => AsyncIterable<Bytes>;
-    readonly onBytes: (bytes: number) => void;
-  },
-): Promise<{ readonly from: Finished; readonly to: Finished }> {
-  announce(context, `${quoteAll(from)} | ${quoteAll(to)}`);
-  const nothing = { code: 0, stdout: "", stderr: "" };
-  if (context.dryRun) return { from: nothing, to: nothing };
-  const where = surroundings(context, {});
-  const sink = spawn(to, { ...where, stdin: "piped", stdout: "piped", stderr: "piped" });
-  let source: Deno.ChildProcess;
-  try {
-    source = spawn(from, { ...where, stdin: "null", stdout: "piped", stderr: "piped" });
-  } catch (error) {
-    endChild(sink, "SIGKILL");
-    await Promise.all([
-      sink.stdin.abort().catch(() => {}),
-      sink.stdout.cancel(),
-      sink.stderr.cancel(),
-      sink.status,
-    ]);
-    children.delete(sink);
-    throw error;
-  }
-  const reader = source.stdout.getReader();
-  const endSource = async (): Promise<void> => {
-    endChild(source, "SIGKILL");
-    await reader.cancel().catch(() => {});
-  };
-  // A sink that has ended wants nothing more, even where the source has nothing to write yet.
-  void sink.status.then(endSource);
-  const copy = async (): Promise<{ readonly error: unknown } | undefined> => {
-    const writer = sink.stdin.getWriter();
-    // Its end is told by the next write.
-    writer.closed.catch(() => {});
-    let bytes = 0;
-    try {
-      for await (const chunk of pass(chunksOf(reader))) {
-        if (chunk.length === 0) continue;
-        await writer.write(chunk);
-        bytes += chunk.length;
-        onBytes(bytes);
-      }
-      await writer.close();
-      return undefined;
-    } catch (error) {
-      // One side is gone: its exit code and stderr tell why. The other one must not wait for ever.
-      await endSource();
-      if (error instanceof Deno.errors.BrokenPipe) return undefined;
-      endChild(sink, "SIGTERM");
-      await writer.abort().catch(() => {});
-      return { error };
-    }
-  };
-  const [failed, sourceError, sinkOutput, sinkError] = await Promise.all([
-    copy(),
-    new Response(source.stderr).text(),
-    new Response(sink.stdout).text(),
-    new Response(sink.stderr).text(),
-  ]);
-  const [fromStatus, toStatus] = await Promise.all([finish(source), finish(sink)]);
-  if (failed !== undefined) {
-    const interrupted = failed.error instanceof Failure && failed.error.exitCode > 128;
-    const brokeOff = fromStatus.code !== 0 && fromStatus.signal !== "SIGKILL";
-    if (interrupted || !brokeOff) throw failed.error;
-  }
-  return {
-    from: { code: fromStatus.code, stdout: "", stderr: sourceError },
-    to: { code: toStatus.code, stdout: sinkOutput, stderr: sinkError },
-  };
-}
-
-async function* chunksOf(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenerator<Bytes> {
-  for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
-}
-
-/** Feeds a stream to a child and yields what it makes of it; a child that fails is a failure. */
-export async function* through(
-  context: Context,
-  argv: readonly string[],
-  source: AsyncIterable<Bytes>,
-): AsyncGenerator<Bytes> {
-  const where = surroundings(context, {});
-  const child = spawn(argv, { ...where, stdin: "piped", stdout: "piped", stderr: "piped" });
-  const complaint = new Response(child.stderr).text();
-  const fed = ReadableStream.from(source).pipeTo(child.stdin)
-    .then(() => undefined, (error: unknown) => ({ error }));
-  let ended = false;
-  try {
-    yield* child.stdout;
-    const failed = await fed;
-    ended = true;
-    const { code } = await finish(child);
-    if (failed !== undefined && !(failed.error instanceof Deno.errors.BrokenPipe)) {
-      throw failed.error;
-    }
-    if (code !== 0) {
-      throw new Failure(`${argv[0]} failed with exit code ${code}: ${(await complaint).trim()}`);
-    }
-  } finally {
-    if (!ended) {
-      endChild(child, "SIGTERM");
-      await Promise.all([fed, complaint, child.status]);
-      children.delete(child);
-    }
   }
 }
 

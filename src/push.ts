@@ -1,20 +1,14 @@
-import * as v from "valibot";
 import { readLayerNames, thinArchive, type Thinning, UnknownLayerNames } from "./archive.ts";
 import { compress, type Format } from "./compression.ts";
-import { captureDocker, dockerArgv, dockerFailure } from "./docker.ts";
+import { captureDocker, dockerArgv, dockerFailure, type Image, inspectImage } from "./docker.ts";
 import { Failure } from "./error.ts";
-import { type Context, type Finished, isOnPath, pipe, through } from "./process.ts";
+import { pipe, through } from "./pipe.ts";
+import { type Context, type Finished, isOnPath } from "./process.ts";
 import type { Session } from "./session.ts";
 import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
 
 /** An image of the local engine, to be pushed. */
-export interface LocalImage {
-  readonly id: string;
-  /** Bytes of all layers together. */
-  readonly size: number;
-  /** The digests of the uncompressed layers, the lowest first. */
-  readonly layers: readonly string[];
-}
+type LocalImage = Pick<Image, "id" | "size" | "layers">;
 
 /** What the remote engine has of an image, and how to send it the rest. */
 export interface RemoteState {
@@ -59,28 +53,6 @@ echo "present $n $base"`;
 const LOAD = `if [ "$1" = none ]; then docker load -q; else "$1" -dc | docker load -q; fi || exit
 docker image inspect --format '{{.Id}}' "$2" >/dev/null 2>&1 || exit 0
 docker tag "$2" "$3" && echo "verified $2"`;
-
-const IMAGE = v.tuple([v.object({
-  Id: v.string(),
-  Size: v.number(),
-  RootFS: v.object({ Layers: v.optional(v.nullable(v.array(v.string())), []) }),
-})]);
-
-/** The image of this reference or id on an engine; undefined where there is none. */
-export async function findImage(
-  context: Context,
-  engine: "local" | Session,
-  reference: string,
-): Promise<LocalImage | undefined> {
-  const words = ["image", "inspect", reference];
-  const finished = await captureDocker(context, engine, { words, question: true });
-  if (finished.code !== 0) {
-    if (/no such image/i.test(finished.stderr)) return undefined;
-    throw dockerFailure(engine, "Asking docker for the image", finished);
-  }
-  const [image] = v.parse(IMAGE, JSON.parse(finished.stdout));
-  return { id: image.Id, size: image.Size, layers: image.RootFS.Layers ?? [] };
-}
 
 /** Asks the remote engine, in one round trip, what it has of an image. */
 export async function askRemote(
@@ -259,7 +231,7 @@ async function hasArrived(
 ): Promise<boolean> {
   if (context.dryRun || loaded.includes(`verified ${image.id}`)) return true;
   const id = /Loaded image ID: (sha256:[0-9a-f]{64})/.exec(loaded)?.[1];
-  const there = id === undefined ? undefined : await findImage(context, session, id);
+  const there = id === undefined ? undefined : await inspectImage(context, session, id);
   if (there === undefined || there.id === image.id) return false;
   if (there.layers.join() !== image.layers.join()) return false;
   await tagRemote(context, session, there.id);

@@ -9,15 +9,13 @@ import {
   sessionOf,
 } from "../command.ts";
 import { reachRemoteHost } from "../connection.ts";
-import { dockerArgv } from "../docker.ts";
+import { dockerArgv, type Image, inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
 import {
   askRemote,
-  findImage,
   LoadFailure,
-  type LocalImage,
   missingBytes,
   type RemoteState,
   streamImage,
@@ -54,7 +52,7 @@ async function push(this: CliContext, flags: SessionFlags, name?: string): Promi
       hint: "The image is where it is needed: dockerdo run",
     });
   }
-  const image = await findImage(context, "local", found.imageTag);
+  const image = await inspectImage(context, "local", found.imageTag);
   if (image === undefined) {
     if (context.dryRun) return progress(context, "local", `There is no ${found.imageTag} yet`);
     throw new Failure(`the local engine has no image ${found.imageTag}`, {
@@ -74,7 +72,7 @@ async function push(this: CliContext, flags: SessionFlags, name?: string): Promi
 async function throughSsh(
   context: Context,
   session: Session,
-  image: LocalImage,
+  image: Image,
 ): Promise<string> {
   const nothing: RemoteState = {
     whole: false,
@@ -107,7 +105,7 @@ async function throughSsh(
 async function send(
   context: Context,
   session: Session,
-  { image, state }: { readonly image: LocalImage; readonly state: RemoteState },
+  { image, state }: { readonly image: Image; readonly state: RemoteState },
 ): Promise<{ readonly layers: number; readonly bytes: number }> {
   const size = context.dryRun ? image.size : await missingBytes(context, image, state.present);
   const all = image.layers.length;
@@ -150,7 +148,7 @@ const ON_STDERR = ["sh", "-c", 'exec "$@" >&2', "sh"];
 async function throughRegistry(
   context: Context,
   session: Session,
-  image: LocalImage,
+  image: Image,
 ): Promise<string> {
   const terminal = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
   const pull = ["docker", "pull", session.imageTag];
@@ -168,7 +166,7 @@ async function throughRegistry(
     }
   }
   if (context.dryRun) return "";
-  const there = await findImage(context, session, session.imageTag);
+  const there = await inspectImage(context, session, session.imageTag);
   if (there?.id !== image.id && there?.layers.join() !== image.layers.join()) {
     throw new Failure(`${session.imageTag} is not on ${session.remoteHost?.name} as it is here`, {
       hint: `Here it is ${image.id}, there ${

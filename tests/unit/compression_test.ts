@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { compress, type Format } from "../../src/compression.ts";
-import { through } from "../../src/process.ts";
-import { isInstalled, system, temporaryDir, testContext } from "./fixture.ts";
+import { through } from "../../src/pipe.ts";
+import { system, temporaryDir, testContext, testWith } from "./fixture.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -55,30 +55,26 @@ for (const format of ["zstd", "gzip"] as const) {
       { link: "a fast link, but a little,", bytesPerSecond: 200e6, size: MiB, program: ["-3"] },
     ]
   ) {
-    Deno.test({
-      name: `${link} gets what ${format} -dc understands`,
-      ignore: !isInstalled(format),
-      fn: async () => {
-        using dir = temporaryDir();
-        const { wire, programs, rate } = await overLink(format, { size, bytesPerSecond });
-        const level = { "-3": "-3", harder: format === "zstd" ? "-9" : "-6" };
-        assert.deepEqual(
-          programs,
-          program.map((name) =>
-            `${format}${format === "zstd" ? " -q" : ""} ${level[name as "harder"]} -c`
-          ),
-        );
-        if (size > MiB) assert.ok(Math.abs((rate ?? 0) / bytesPerSecond - 1) < 0.01, `${rate}`);
-        assert.equal(wire.length < size, program.length > 0);
-        await Deno.writeFile(`${dir.path}/wire`, wire);
-        await Deno.writeFile(`${dir.path}/plain`, await plain(size));
-        const script = `${format} -dc < "$1/wire" | cmp - "$1/plain"`;
-        assert.deepEqual(await system(["sh", "-c", script, "sh", dir.path]), {
-          code: 0,
-          stdout: "",
-          stderr: "",
-        });
-      },
+    testWith(format, `${link} gets what ${format} -dc understands`, async () => {
+      using dir = temporaryDir();
+      const { wire, programs, rate } = await overLink(format, { size, bytesPerSecond });
+      const level = { "-3": "-3", harder: format === "zstd" ? "-9" : "-6" };
+      assert.deepEqual(
+        programs,
+        program.map((name) =>
+          `${format}${format === "zstd" ? " -q" : ""} ${level[name as "harder"]} -c`
+        ),
+      );
+      if (size > MiB) assert.ok(Math.abs((rate ?? 0) / bytesPerSecond - 1) < 0.01, `${rate}`);
+      assert.equal(wire.length < size, program.length > 0);
+      await Deno.writeFile(`${dir.path}/wire`, wire);
+      await Deno.writeFile(`${dir.path}/plain`, await plain(size));
+      const script = `${format} -dc < "$1/wire" | cmp - "$1/plain"`;
+      assert.deepEqual(await system(["sh", "-c", script, "sh", dir.path]), {
+        code: 0,
+        stdout: "",
+        stderr: "",
+      });
     });
   }
 }

@@ -49,6 +49,10 @@ Deno.test("parseImage() reads what a real engine answered", () => {
   assert.deepEqual(parseImage(recorded("image.json")), {
     id: "sha256:58e64c599fabc431f26c4de30e8540ae7bde3a94132bcacd95618fd4088194aa",
     size: 82012087,
+    layers: [
+      "sha256:eb4176c60bf71825d733ffdbbf9fd8900641647a2cb3f5392e4537d1981aa653",
+      "sha256:bc36c3ed32f72948c1d9721370d7c396df0a5fdb585363ed3fb06f76d33098e5",
+    ],
     labels: { "dockerdo.lab": "1" },
   });
 });
