@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { isInstalled, system } from "../unit/fixture.ts";
+import { system, testWith } from "../unit/fixture.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 
-Deno.test("shellcheck has nothing to say of any script", async () => {
-  if (!isInstalled("shellcheck")) return;
+testWith("shellcheck", "shellcheck has nothing to say of any script", async () => {
   const { stdout } = await system(
     ["grep", "-rlE", "--exclude-dir=.git", "--exclude-dir=dist", "^#!.*/(env )?(ba|da)?sh", "."],
     { cwd: ROOT },

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isInstalled, system, type TemporaryDir, temporaryDir, testSession } from "./fixture.ts";
+import { system, type TemporaryDir, temporaryDir, testSession, testWith } from "./fixture.ts";
 
 const SCRIPTS = new URL("../../completions", import.meta.url).pathname;
 
@@ -166,15 +166,13 @@ for (const { line, pieces, offered, inBash, inZsh } of CASES) {
     );
     assert.deepEqual({ found: linesOf(stdout), stderr }, { found: inBash ?? offered, stderr: "" });
   });
-  Deno.test(`zsh completes ${line}`, async () => {
-    if (!isInstalled("zsh")) return;
+  testWith("zsh", `zsh completes ${line}`, async () => {
     const { stdout, stderr } = await (zshAnswers ??= askZsh());
     const [, answer = "unanswered"] = stdout.split(`>${line}\n`);
     const [found = ""] = answer.split("DONE\n");
     assert.deepEqual({ found: linesOf(found), stderr }, { found: inZsh ?? offered, stderr: "" });
   });
-  Deno.test(`fish completes ${line}`, async () => {
-    if (!isInstalled("fish")) return;
+  testWith("fish", `fish completes ${line}`, async () => {
     using user = home();
     const { stdout, stderr } = await system(
       ["fish", "--no-config", "-c", FISH, SCRIPTS, line],

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { packCommand, signalWords } from "../../src/container_shell.ts";
 import { quoteAll } from "../../src/quote.ts";
 import type { Session } from "../../src/session.ts";
-import { isInstalled, system, temporaryDir, testSession } from "./fixture.ts";
+import { system, temporaryDir, testSession, testWith } from "./fixture.ts";
 
 const HOSTILE = ["", "a  b", "it's", '"', "$HOME $(id)", "\\", "a\nb", "-n", "--", "!", "é🐳", "*"];
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
@@ -24,16 +24,19 @@ function runPacked(
 }
 
 for (const shell of ["sh", "bash", "zsh", "fish"]) {
-  Deno.test(`packCommand() keeps the command's words behind the login shell ${shell}`, async () => {
-    if (!isInstalled(shell)) return;
-    const command = ["printf", "%s\\0", ...HOSTILE];
-    const { code, stdout, stderr } = await runPacked(testSession(), { command, shell });
-    assert.deepEqual({ code, words: stdout.split("\0").slice(0, -1), stderr }, {
-      code: 0,
-      words: HOSTILE,
-      stderr: "",
-    });
-  });
+  testWith(
+    shell,
+    `packCommand() keeps the command's words behind the login shell ${shell}`,
+    async () => {
+      const command = ["printf", "%s\\0", ...HOSTILE];
+      const { code, stdout, stderr } = await runPacked(testSession(), { command, shell });
+      assert.deepEqual({ code, words: stdout.split("\0").slice(0, -1), stderr }, {
+        code: 0,
+        words: HOSTILE,
+        stderr: "",
+      });
+    },
+  );
 }
 
 Deno.test("packCommand() sets the image's, the session's and the command's variables, the later one winning", async () => {

@@ -17,7 +17,7 @@ import {
   judgeForwarding,
   judgeMaxSessions,
 } from "../../src/doctor/remote.ts";
-import { fakes, isInstalled, system, temporaryDir, testContext, within } from "./fixture.ts";
+import { fakes, system, temporaryDir, testContext, testWith, within } from "./fixture.ts";
 
 const DEBIAN: System = { family: "debian", id: "debian", root: false, systemd: true, reach: [] };
 const THERE: System = { ...DEBIAN, reach: ["ssh", "-t", "-p", "22", "me@h"] };
@@ -234,25 +234,28 @@ Deno.test("judgeClock() allows for the time that the question took", () => {
   assert.equal(judgeClock("", { began, ended: began, system: DEBIAN }).status, "warning");
 });
 
-Deno.test("isEncrypted() tells a key with a passphrase from one without, in all formats", async () => {
-  if (!isInstalled("ssh-keygen")) return;
-  using dir = temporaryDir();
-  for (
-    const [name, passphrase, ...options] of [
-      ["new", "", "-t", "ed25519"],
-      ["locked", "hush it", "-t", "ed25519"],
-      ["pem", "", "-t", "rsa", "-b", "1024", "-m", "PEM"],
-      ["pem-locked", "hush it", "-t", "rsa", "-b", "1024", "-m", "PEM"],
-      ["pkcs8-locked", "hush it", "-t", "rsa", "-b", "1024", "-m", "PKCS8"],
-    ] as const
-  ) {
-    const file = `${dir.path}/${name}`;
-    const made = await system(["ssh-keygen", "-q", ...options, "-N", passphrase, "-f", file]);
-    assert.equal(made.code, 0, made.stderr);
-    assert.equal(isEncrypted(Deno.readTextFileSync(file)), passphrase !== "", name);
-  }
-  assert.equal(isEncrypted(""), false);
-});
+testWith(
+  "ssh-keygen",
+  "isEncrypted() tells a key with a passphrase from one without, in all formats",
+  async () => {
+    using dir = temporaryDir();
+    for (
+      const [name, passphrase, ...options] of [
+        ["new", "", "-t", "ed25519"],
+        ["locked", "hush it", "-t", "ed25519"],
+        ["pem", "", "-t", "rsa", "-b", "1024", "-m", "PEM"],
+        ["pem-locked", "hush it", "-t", "rsa", "-b", "1024", "-m", "PEM"],
+        ["pkcs8-locked", "hush it", "-t", "rsa", "-b", "1024", "-m", "PKCS8"],
+      ] as const
+    ) {
+      const file = `${dir.path}/${name}`;
+      const made = await system(["ssh-keygen", "-q", ...options, "-N", passphrase, "-f", file]);
+      assert.equal(made.code, 0, made.stderr);
+      assert.equal(isEncrypted(Deno.readTextFileSync(file)), passphrase !== "", name);
+    }
+    assert.equal(isEncrypted(""), false);
+  },
+);
 
 const ANSWERS = {
   FAKE_ssh__V: "",

@@ -112,18 +112,24 @@ export async function system(
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
-/** Whether a program is there; says so in the output if it is not. */
-export function isInstalled(program: string): boolean {
-  const found = PATH.split(":").some((dir) => {
+/** A test that needs a program of this machine: where it is missing the test is ignored, and its name says why. */
+export function testWith(
+  program: string,
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+): void {
+  const isThere = PATH.split(":").some((dir) => {
     try {
       return Deno.statSync(`${dir}/${program}`).isFile;
     } catch {
       return false;
     }
   });
-  // deno-lint-ignore no-console
-  if (!found) console.log(`${program} is not installed: not tested with it`);
-  return found;
+  Deno.test({
+    name: isThere ? name : `${name} (ignored: there is no ${program} here)`,
+    ignore: !isThere,
+    fn,
+  });
 }
 
 /** Waits until the condition holds; give it a limit by {@link within}. */

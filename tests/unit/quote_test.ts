@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { quote, quoteAll, quoteForLogin, splitWords } from "../../src/quote.ts";
-import { isInstalled, system } from "./fixture.ts";
+import { system, testWith } from "./fixture.ts";
 
 const HOSTILE = [
   "",
@@ -67,8 +67,7 @@ const HOSTILE = [
 ];
 
 for (const shell of ["sh", "dash", "bash", "zsh", "fish"]) {
-  Deno.test(`quoteAll() survives ${shell}`, async () => {
-    if (!isInstalled(shell)) return;
+  testWith(shell, `quoteAll() survives ${shell}`, async () => {
     const line = `${quoteAll(["printf", "%s\\0", ...HOSTILE])}`;
     const { stdout, stderr } = await system([shell, "-c", line], { env: { HOME: "/nonexistent" } });
     assert.deepEqual({ words: stdout.split("\0").slice(0, -1), stderr }, {
@@ -76,8 +75,7 @@ for (const shell of ["sh", "dash", "bash", "zsh", "fish"]) {
       stderr: "",
     });
   });
-  Deno.test(`quoteAll() survives ${shell} twice, as behind ssh -> sh -c`, async () => {
-    if (!isInstalled(shell)) return;
+  testWith(shell, `quoteAll() survives ${shell} twice, as behind ssh -> sh -c`, async () => {
     const inner = quoteAll(["printf", "%s\\0", ...HOSTILE]);
     const { stdout } = await system([shell, "-c", quoteAll(["sh", "-c", inner])], {
       env: { HOME: "/nonexistent" },
@@ -117,9 +115,7 @@ for (
 }
 
 for (const shell of ["sh", "bash", "zsh", "fish", "tcsh"]) {
-  const ignore = !isInstalled(shell);
-  const name = `quoteForLogin() survives ${shell}${ignore ? ` (skipped: no ${shell} here)` : ""}`;
-  Deno.test({ name, ignore }, async () => {
+  testWith(shell, `quoteForLogin() survives ${shell}`, async () => {
     const line = quoteForLogin(["printf", "%s\\0", ...HOSTILE]);
     const env = { HOME: "/nonexistent", LC_ALL: "C" };
     const { stdout, stderr } = await system([shell, "-c", line], { env });
