@@ -28,7 +28,7 @@ export async function pipe(
     readonly onBytes: (bytes: number) => void;
   },
 ): Promise<{ readonly from: Finished; readonly to: Finished }> {
-  announce(context, `${quoteAll(from)} | ${quoteAll(to)}`);
+  announce(context, () => `${quoteAll(from)} | ${quoteAll(to)}`);
   const nothing = { code: 0, stdout: "", stderr: "" };
   if (context.dryRun) return { from: nothing, to: nothing };
   const where = surroundings(context, {});

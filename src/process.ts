@@ -139,8 +139,8 @@ export function forget(child: Deno.ChildProcess): void {
 }
 
 /** Prints a child's command line where the context says so. */
-export function announce(context: Context, line: string): void {
-  if (context.verbose || context.dryRun) context.stderr(`${line}\n`);
+export function announce(context: Context, line: () => string): void {
+  if (context.verbose || context.dryRun) context.stderr(`${line()}\n`);
 }
 
 function asLine(
@@ -190,7 +190,7 @@ export async function run(
   argv: readonly string[],
   options: RunOptions = {},
 ): Promise<number> {
-  announce(context, asLine(argv, options));
+  announce(context, () => asLine(argv, options));
   if (context.dryRun) return 0;
   const child = spawn(argv, {
     ...surroundings(context, options),
@@ -215,7 +215,7 @@ const GUARDIAN =
 /**
  * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
  * `onSignal` is told of each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child. If we
- * die without ending properly (SIGKILL), the child is sent SIGTERM, and `guard` is run.
+ * die without ending properly (SIGKILL), the child is sent SIGTERM, and what `guard` names is run.
  * Returns the exit code.
  */
 export async function runForeground(
@@ -230,11 +230,11 @@ export async function runForeground(
     readonly stdin: "inherit" | "null" | "passed on";
     /** Out of the terminal's reach: what Ctrl-C means is for `onSignal` to say. */
     readonly detached: boolean;
-    readonly guard: readonly string[];
+    readonly guard: () => readonly string[];
     readonly onSignal: (signal: Deno.Signal, child: Deno.ChildProcess) => void;
   },
 ): Promise<number> {
-  announce(context, asLine(argv, { env }));
+  announce(context, () => asLine(argv, { env }));
   if (context.dryRun) return 0;
   // In / it looks at no mount on its way: a look there would have to be waited for before the caches are dropped.
   const where = surroundings(context, { env, cwd: "/" });
@@ -252,7 +252,7 @@ export async function runForeground(
   if (stdin === "passed on") Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
   // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
   // Out of our process group, like the child: whoever kills the group must not kill the guard.
-  const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard]), {
+  const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard()]), {
     ...where,
     stdin: "piped",
     stdout: "null",
@@ -290,7 +290,7 @@ export async function capture(
   options: CaptureOptions = {},
 ): Promise<Finished> {
   const question = options.question === true;
-  if (context.verbose || !question) announce(context, asLine(argv, options));
+  if (context.verbose || !question) announce(context, () => asLine(argv, options));
   if (context.dryRun && !question) return { code: 0, stdout: "", stderr: "" };
   const child = spawn(argv, {
     ...surroundings(context, options),

@@ -240,22 +240,25 @@ async function execute(
   }
   const cwd = containerDirectory(context, session, request.workdir);
   const command = request.map ? mapPaths(context, session, request.command) : request.command;
-  const began = new Date();
-  const exitCode = await runInContainer(context, session, {
+  const began = Date.now();
+  const running = runInContainer(context, session, {
     what: { cwd, command, env: request.env },
     user: request.user,
     terminal,
     stdin: stdinFor(terminal, request),
   });
+  // The first date in a process takes half a millisecond: here the command is on its way already.
+  const time = new Date(began).toISOString();
+  const exitCode = await running;
   if (context.dryRun) return exitCode;
-  const durationMs = Date.now() - began.getTime();
+  const durationMs = Date.now() - began;
   try {
     if (session.mount === "relay") dropCaches(relayDir(session, "container"));
   } catch {
     // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
   }
   try {
-    recordExecution(session, { time: began.toISOString(), cwd, command, exitCode, durationMs });
+    recordExecution(session, { time, cwd, command, exitCode, durationMs });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     context.stderr(`dockerdo: the history lacks this command: ${why}\n`);
@@ -282,16 +285,17 @@ async function connected(context: Context & Needs, session: Session): Promise<Se
   if (session.containerId === null) {
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
   }
-  if (context.dryRun || masterSocket(session) !== undefined) return session;
+  if (context.dryRun || hasMasterSocket(session)) return session;
   return await bringBack(context, session);
 }
 
-/** The inode of the control socket; undefined where there is none. */
-function masterSocket(session: Session): number | undefined {
+// Not by lstat, whose dates would take ten times as long.
+function hasMasterSocket(session: Session): boolean {
   try {
-    return Deno.lstatSync(socketPath(session, "container")).ino ?? undefined;
+    Deno.realPathSync(socketPath(session, "container"));
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
@@ -365,7 +369,7 @@ async function runInContainer(
     readonly stdin: "inherit" | "null" | "passed on";
   },
 ): Promise<number> {
-  const token = `dodo-${crypto.randomUUID()}`;
+  const token = `dodo-${crypto.getRandomValues(new Uint8Array(16)).toHex()}`;
   const { line, words, env, oversized } = packCommand(session, what, { token });
   const argv = user === undefined
     ? sshTo(session, "container", { line, terminal, overMaster: !oversized })
@@ -373,13 +377,13 @@ async function runInContainer(
   const signalling = (signal: string): string[] =>
     sshTo(session, "container", { line: quoteForLogin(signalWords(token, signal)) });
   let interruption: Deno.Signal | undefined;
-  const master = masterSocket(session);
+  const began = Date.now();
   const code = await runForeground(context, argv, {
     env: user === undefined ? env : {},
     stdin,
     // With a terminal, Ctrl-C is a byte that goes to the other side; without, it is for us to pass on.
     detached: !terminal,
-    guard: signalling("HUP"),
+    guard: () => signalling("HUP"),
     onSignal: (signal, child) => {
       const again = interruption !== undefined;
       interruption ??= signal;
@@ -393,10 +397,15 @@ async function runInContainer(
     return 128 + (NUMBERS[interruption] ?? 0);
   }
   if (code !== 255) return code;
-  // A master that is alive, but another one than before, was brought back by somebody else in the meantime.
-  const same = masterSocket(session) === master;
-  if (same && await isMasterAlive(context, session, "container")) return code;
+  if (await isSameMaster(context, session, began)) return code;
   throw await connectionLost(context, session);
+}
+
+// A master that is alive, but came after the command, was brought back by somebody else in the meantime.
+async function isSameMaster(context: Context, session: Session, began: number): Promise<boolean> {
+  const socket = await Deno.lstat(socketPath(session, "container")).catch(() => undefined);
+  const made = socket?.mtime?.getTime() ?? Infinity;
+  return made <= began && await isMasterAlive(context, session, "container");
 }
 
 // ssh has no word for another user's uid and gid: docker has.

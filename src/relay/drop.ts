@@ -16,6 +16,7 @@ export const ANSWER = "drop.done";
 export const STATE_AT = 16;
 export const QUIET = "q".charCodeAt(0);
 export const BUSY = "b".charCodeAt(0);
+const ZERO = "0".charCodeAt(0);
 
 /** `done`: what the container wrote before is what the mount shows now. `none`: no relay runs. */
 export type Dropped = "done" | "none" | "late";
@@ -50,7 +51,6 @@ export function dropCaches(state: string, limit = 2000): Dropped {
 function waitFor(path: string, number: number, limit: number): boolean {
   const answer = Deno.openSync(path);
   const digits = new Uint8Array(32);
-  const decoder = new TextDecoder();
   const start = performance.now();
   const never = new Int32Array(new SharedArrayBuffer(4));
   try {
@@ -58,7 +58,7 @@ function waitFor(path: string, number: number, limit: number): boolean {
       answer.seekSync(0, Deno.SeekMode.Start);
       answer.readSync(digits);
       if (digits[STATE_AT] === QUIET) return true;
-      if (Number(decoder.decode(digits.subarray(0, STATE_AT))) >= number) return true;
+      if (numberIn(digits.subarray(0, STATE_AT)) >= number) return true;
       const waited = performance.now() - start;
       if (waited > limit) return false;
       if (waited > 1) Atomics.wait(never, 0, 0, 1);
@@ -66,4 +66,8 @@ function waitFor(path: string, number: number, limit: number): boolean {
   } finally {
     answer.close();
   }
+}
+
+function numberIn(digits: Uint8Array): number {
+  return digits.reduce((number, digit) => number * 10 + digit - ZERO, 0);
 }
