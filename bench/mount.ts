@@ -6,13 +6,15 @@
  *
  * The repo has 2,000 small files in 200 directories. Each action runs RUNS times (default 1) on a
  * fresh mount of each kind, by turns; the medians are shown. ONLY, a regular expression, selects
- * actions; LIMIT (seconds, default 300) ends what takes longer. `hit` is the time of one lstat
- * that needs no server.
+ * actions, KINDS the kinds; LIMIT (seconds, default 300) ends what takes longer. `hit` is the time of
+ * one lstat that needs no server.
  */
 import { type Mount, run, Server } from "../tests/relay/server.ts";
 
 const roundTrips = Deno.args.length > 0 ? Deno.args.map(Number) : [0, 20, 100];
 const only = new RegExp(Deno.env.get("ONLY") ?? "");
+const kinds = (["relay", "plain", "coherent"] as const)
+  .filter((kind) => new RegExp(Deno.env.get("KINDS") ?? "").test(kind));
 const runs = Number(Deno.env.get("RUNS") ?? 1);
 const limit = Number(Deno.env.get("LIMIT") ?? 300);
 const BIG = 200, WRITTEN = 50;
@@ -155,7 +157,7 @@ try {
     };
     for (let i = 0; i < runs; i++) {
       await limits(server, { roundTrip, times: times.wire });
-      for (const kind of ["relay", "plain", "coherent"] as const) {
+      for (const kind of kinds) {
         await measure(server, kind, { roundTrip, times: times[kind] });
       }
     }

@@ -1,9 +1,83 @@
 /**
- * Somebody else's tests: those of Python's standard library that work on files (Debian's package
- * libpython3.11-testsuite), on plain sshfs and on ours. Ours fails nothing that plain sshfs passes.
+ * Somebody else's tests, on plain sshfs and on ours: stress-ng's of files and directories, which verify what they
+ * read, and those of Python's standard library that work on files (Debian's package libpython3.11-testsuite).
+ * Ours fails nothing that plain sshfs passes.
  */
 import assert from "node:assert/strict";
-import { run, Server } from "./server.ts";
+import { type Mount, run, Server } from "./server.ts";
+
+/** Each is a number of workers' work for stress-ng; those that no sshfs can do are left out (xattr, verity). */
+const STRESSORS = ["access", "chdir", "chmod", "chown", "copy-file", "dentry", "dir", "dirdeep"]
+  .concat(
+    [
+      "dup",
+      "fallocate",
+      "fcntl",
+      "filename",
+      "flock",
+      "fpunch",
+      "fstat",
+      "getdent",
+      "hdd",
+      "io",
+      "iomix",
+    ],
+    [
+      "lease",
+      "link",
+      "locka",
+      "lockf",
+      "lockofd",
+      "mknod",
+      "mmapfork",
+      "open",
+      "readahead",
+      "rename",
+    ],
+    ["revio", "seek", "sendfile", "symlink", "sync-file", "touch", "utime"],
+  );
+
+/** The stressors that fail on a mount, with what stress-ng says of them. */
+async function failedStressors(
+  mount: Mount,
+  names: readonly string[],
+): Promise<Map<string, string>> {
+  const failed = new Map<string, string>();
+  for (const name of names) {
+    const place = `${mount.point}/stress-${name}`;
+    await Deno.mkdir(place);
+    const words = ["stress-ng", "--temp-path", place, `--${name}`, "2", `--${name}-ops`, "20"];
+    const { code, stderr } = await new Deno.Command("timeout", {
+      args: ["-s", "KILL", "30", ...words, "--verify", "--timeout", "3"],
+      cwd: place,
+      stdout: "null",
+    }).output();
+    if (code !== 0) failed.set(name, new TextDecoder().decode(stderr));
+    await run("rm", "-rf", place);
+  }
+  return failed;
+}
+
+Deno.test({
+  name: "ours fails nothing of stress-ng's file tests that plain sshfs passes",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn(): Promise<void> {
+    const server = await Server.start();
+    try {
+      const [ours, plain] = [await server.mount(), await server.mount({ kind: "plain" })];
+      const failed = await failedStressors(ours, STRESSORS);
+      const theirs = await failedStressors(plain, [...failed.keys()]);
+      for (const [name, words] of theirs) {
+        assert.doesNotMatch(words, /unrecognized option/);
+        failed.delete(name);
+      }
+      assert.deepEqual(failed, new Map());
+    } finally {
+      await server.stop();
+    }
+  },
+});
 
 const SUITES = ["test_os", "test_posix", "test_tempfile", "test_glob", "test_fileio"].concat(
   ["test_mmap", "test_fcntl", "test_dbm", "test_shelve", "test_posixpath"],
