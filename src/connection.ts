@@ -107,10 +107,13 @@ export async function connectRemoteHost(
 
 async function ensureSocketDir(context: Context, session: Session): Promise<Session> {
   if (context.dryRun || await hasSocketDir(session)) return session;
-  const socketDir = await makeSocketDir(context, session.id);
-  const moved = await updateSession(session.dir, (stored) => ({ ...stored, socketDir }));
-  await writeSshConfig(moved, undefined);
-  return moved;
+  return await updateSession(session.dir, async (stored) => {
+    // Another command may have made one in the meantime, and begun a control master there.
+    if (await hasSocketDir(stored)) return stored;
+    const moved = { ...stored, socketDir: await makeSocketDir(context, stored.id) };
+    await writeSshConfig(moved, undefined);
+    return moved;
+  });
 }
 
 /** Writes the session's ssh_config, with or without a container to reach. */

@@ -1,7 +1,7 @@
 import { doctorHint, Failure } from "./error.ts";
 import { capture, type CaptureOptions, type Context, type Finished } from "./process.ts";
 import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
-import type { Session } from "./session.ts";
+import { remoteHostText, type Session } from "./session.ts";
 
 /** An engine: the local host's, or the one of a session's remote host. */
 export type Engine = "local" | Session;
@@ -103,7 +103,8 @@ export function dockerTrouble(stderr: string): DockerTrouble | undefined {
 /** Docker's complaint as a failure, with the next step where the cause is a known one. */
 export function dockerFailure(engine: Engine, doing: string, finished: Finished): Failure {
   const where = engine === "local" ? "the local host" : engine.remoteHost?.name ?? "the local host";
-  const remote = engine === "local" ? undefined : engine.remoteHost?.name;
+  const host = engine === "local" ? null : engine.remoteHost;
+  const remote = host === null ? undefined : remoteHostText(host);
   const words = finished.stderr.trim();
   const hints: Readonly<Record<DockerTrouble, string>> = {
     permission: "Your user there may not use docker: add it to the group docker, and log in anew.",

@@ -179,6 +179,11 @@ export function remoteHostText({ name, user, port }: RemoteHost): string {
   return `${user === null ? "" : `${user}@`}${plain}${port === null ? "" : `:${port}`}`;
 }
 
+/** A remote host as ssh's words for it, for a line that a person is to type. */
+export function remoteHostForSsh({ name, user, port }: RemoteHost): string {
+  return `${port === null ? "" : `-p ${port} `}${user === null ? "" : `${user}@`}${name}`;
+}
+
 /** The directory of a named session, or of all of them. */
 export function namedSessionDir(context: Context, name: string): string {
   return `${userDirectory(context, "DATA")}/${name}`;
@@ -265,10 +270,10 @@ export async function saveSession({ dir, ...stored }: Session): Promise<void> {
  */
 export async function updateSession(
   dir: string,
-  change: (session: Session) => Session,
+  change: (session: Session) => Session | Promise<Session>,
 ): Promise<Session> {
   using _lock = await lock(`${dir}/session.lock`);
-  const session = change(loadSession(dir));
+  const session = await change(loadSession(dir));
   await saveSession(session);
   return session;
 }

@@ -1,7 +1,7 @@
 import { doctorHint, Failure } from "./error.ts";
 import { capture, type CaptureOptions, type Context, type Finished } from "./process.ts";
 import { quoteAll, quoteForLogin } from "./quote.ts";
-import type { Session } from "./session.ts";
+import { remoteHostForSsh, remoteHostText, type Session } from "./session.ts";
 
 /** The end of a control master: the session's remote host, or its container. */
 export type Destination = "remote" | "container";
@@ -203,7 +203,7 @@ export async function captureOnRemoteHost(
   const finished = await capture(context, argv, options);
   const output = afterMark(finished.stdout);
   if (finished.code === 255 && output === undefined) {
-    throw connectionFailure(session.remoteHost.name, finished.stderr);
+    throw connectionFailure(session, { destination: "remote", stderr: finished.stderr });
   }
   return { ...finished, stdout: output ?? finished.stdout };
 }
@@ -321,11 +321,19 @@ export async function startMaster(
   if (quiet.code === 0) return;
   const couldAsk = /permission denied|host key verification failed/i.test(quiet.stderr);
   const asked = interactive && couldAsk ? await capture(context, [...base, ...target]) : quiet;
-  if (asked.code !== 0) throw connectionFailure(sshHost(session, destination), asked.stderr);
+  if (asked.code !== 0) throw connectionFailure(session, { destination, stderr: asked.stderr });
 }
 
 /** ssh's own words as a failure, with what usually helps. */
-export function connectionFailure(host: string, stderr: string): Failure {
+export function connectionFailure(
+  session: Session,
+  { destination, stderr }: { readonly destination: Destination; readonly stderr: string },
+): Failure {
+  const host = sshHost(session, destination);
+  const remote = destination === "remote" ? session.remoteHost : null;
+  const login = remote === null
+    ? `ssh -F ${quoteAll([sshConfigPath(session)])} ${host}`
+    : `ssh ${remoteHostForSsh(remote)}`;
   const words = stderr.trim().split("\n").filter((line) => line.trim() !== "").join("\n");
   const hints: readonly (readonly [RegExp, string])[] = [
     [
@@ -334,17 +342,17 @@ export function connectionFailure(host: string, stderr: string): Failure {
     ],
     [
       /host key verification failed/i,
-      `Log in once by hand to check and accept its key: ssh ${host}`,
+      `Log in once by hand to check and accept its key: ${login}`,
     ],
-    [/permission denied/i, `Check that this works without a password: ssh ${host} true`],
+    [/permission denied/i, `Check that this works without a password: ${login} true`],
     [/could not resolve/i, `Check the name, or add a Host block for ${host} to ~/.ssh/config.`],
     [
       /timed out|refused|no route|unreachable|closed by|reset by/i,
-      `Check that the host is up and that this works: ssh ${host} true`,
+      `Check that the host is up and that this works: ${login} true`,
     ],
   ];
   const hint = hints.find(([pattern]) => pattern.test(words))?.[1];
-  const doctor = doctorHint(host === "container" ? undefined : host);
+  const doctor = doctorHint(remote === null ? undefined : remoteHostText(remote));
   return new Failure(
     words === "" ? `cannot connect to ${host}` : `cannot connect to ${host}: ${words}`,
     hint === undefined ? {} : { hint: `${hint}\n${doctor}` },

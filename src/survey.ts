@@ -28,6 +28,8 @@ export interface Surveyed {
 }
 
 type Answer = readonly Container[] | Failure;
+/** By host, as {@link hostOf} has it; null is the local engine, for a remote host may be called "local". */
+type Answers = ReadonlyMap<string | null, Answer>;
 
 /**
  * Looks at every session of this user: all hosts are asked at the same time, each for all of its sessions, and
@@ -50,12 +52,16 @@ export function hostOf({ remoteHost }: Session): string {
   return remoteHost === null ? "local" : remoteHostText(remoteHost);
 }
 
+function engineOf(session: Session): string | null {
+  return session.remoteHost === null ? null : hostOf(session);
+}
+
 async function askHosts(
   context: Context,
   known: readonly KnownSession[],
-): Promise<ReadonlyMap<string, Answer>> {
+): Promise<Answers> {
   const sessions = known.flatMap(({ session }) => session === undefined ? [] : [session]);
-  const byHost = Map.groupBy(sessions, hostOf);
+  const byHost = Map.groupBy(sessions, engineOf);
   const asked = [...byHost].map(async ([host, ofHost]) =>
     [host, await ask(context, ofHost)] as const
   );
@@ -92,7 +98,7 @@ async function mountState(
 function judge(
   { dir, session, problem }: KnownSession,
   { answers, mount }: {
-    readonly answers: ReadonlyMap<string, Answer>;
+    readonly answers: Answers;
     readonly mount: Surveyed["mount"];
   },
 ): Surveyed {
@@ -101,7 +107,7 @@ function judge(
     const state = gone ? "gone" : "damaged";
     return { dir, session, state, mount, problem: problem?.message ?? null };
   }
-  const answer = answers.get(hostOf(session));
+  const answer = answers.get(engineOf(session));
   if (answer === undefined || answer instanceof Failure) {
     return { dir, session, state: "unknown", mount, problem: answer?.message ?? null };
   }

@@ -15,7 +15,7 @@ import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process.ts";
 import { removeSession } from "../removal.ts";
-import type { Session } from "../session.ts";
+import { remoteHostForSsh, type Session } from "../session.ts";
 
 interface RmFlags extends SessionFlags {
   readonly force: boolean;
@@ -65,9 +65,10 @@ function goOnWithout(
       hint: "dockerdo rm --force takes down what is here and leaves the container there.",
     });
   }
-  const host = session.remoteHost?.name ?? "the local host";
+  const { remoteHost, containerName } = session;
+  const login = remoteHost === null ? "" : `ssh ${remoteHostForSsh(remoteHost)} `;
   context.stderr(
-    `dockerdo: ${failure.message}\n  What may be left there: ssh ${host} docker rm -f ${session.containerName}\n`,
+    `dockerdo: ${failure.message}\n  What may be left there: ${login}docker rm -f ${containerName}\n`,
   );
 }
 

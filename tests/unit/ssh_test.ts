@@ -20,6 +20,7 @@ import { assertGolden, fakes, system, temporaryDir, testContext, testSession } f
 const ID = "c49856ee5d5645999fbd089292cd1ec526f5a0721b34c4ba17a485334be11c52";
 const REMOTE = testSession();
 const LOCAL = testSession({ remoteHost: null });
+const TO_H = testSession({ remoteHost: { name: "h", user: null, port: null } });
 const ODD = testSession({
   dir: '/home/me/50% "off" it\'s/é',
   socketDir: "/run/user/1000/dock er%h",
@@ -358,7 +359,8 @@ for (
   ] as const
 ) {
   Deno.test(`connectionFailure() of "${words}"`, () => {
-    const failure = connectionFailure("h", `\n${words}\r\n\n`);
+    const stderr = `\n${words}\r\n\n`;
+    const failure = connectionFailure(TO_H, { destination: "remote", stderr });
     assert.deepEqual(
       { message: failure.message, hint: failure.hint, exitCode: failure.exitCode },
       {
@@ -371,7 +373,22 @@ for (
 }
 
 Deno.test("connectionFailure() without a word of ssh is a whole sentence still", () => {
-  assert.equal(connectionFailure("h", " \n").message, "cannot connect to h");
+  const { message } = connectionFailure(TO_H, { destination: "remote", stderr: " \n" });
+  assert.equal(message, "cannot connect to h");
+});
+
+Deno.test("connectionFailure() gives a line to type that takes the same way: user, port, the session's ssh_config", () => {
+  const remoteHost = { name: "h", user: "ada", port: 2222 };
+  const session = testSession({ remoteHost, dir: "/my sessions/s" });
+  const hints = (["remote", "container"] as const).map((destination) =>
+    connectionFailure(session, { destination, stderr: "Permission denied (publickey)." }).hint
+  );
+  assert.deepEqual(hints, [
+    "Check that this works without a password: ssh -p 2222 ada@h true\n" +
+    "dockerdo doctor --remote ada@h:2222 looks for the cause.",
+    "Check that this works without a password: ssh -F '/my sessions/s/ssh_config' container true\n" +
+    "dockerdo doctor looks for the cause.",
+  ]);
 });
 
 Deno.test("captureOnRemoteHost() cuts off what the login shell printed", async () => {

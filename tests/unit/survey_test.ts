@@ -103,6 +103,23 @@ Deno.test("survey() of a host that does not answer has its words; the others hav
   ]);
 });
 
+Deno.test("survey() takes no remote host for the local engine, whatever it is called", async () => {
+  using dir = temporaryDir();
+  const { context, fake } = await world(dir, [
+    { remoteHost: { name: "local", user: null, port: null } },
+    { remoteHost: null },
+  ], {
+    FAKE_ssh: `\x1e${JSON.stringify([container("id0", "there", "running")])}`,
+    FAKE_docker_ps: "here\n",
+    FAKE_docker_container_inspect: JSON.stringify([container("id1", "here", "paused")]),
+  });
+  using _ = fake;
+  assert.deepEqual((await survey(context())).map(short), [
+    ["s0", "running", "none", null],
+    ["s1", "paused", "none", null],
+  ]);
+});
+
 Deno.test("survey() is done in time though a host hangs, and lists what is damaged or gone", async () => {
   using dir = temporaryDir();
   const { context, fake } = await world(dir, [{ remoteHost: FAR }, {}, {}], {});
