@@ -9,8 +9,15 @@ import { newUser, storedSession } from "../tests/e2e/user.ts";
 
 const rounds = Number(Deno.args[0] ?? 30);
 const RTTS = [0, 20];
-/** The directory of an executable, which is measured too. */
+/** The directory of an executable, which is measured too; and the Deno that it was made with, if it was another. */
 const compiled = Deno.env.get("DOCKERDO_BIN");
+const compiledBy = Deno.env.get("COMPILED_BY");
+
+const BARE = "bare Deno child";
+const OTHER_BARE = "bare child of the executable's Deno";
+const RAW_SSH = "raw ssh over the master";
+const DODO = "dodo true";
+const COMPILED_DODO = "dodo true, compiled";
 
 interface Candidate {
   readonly name: string;
@@ -98,12 +105,15 @@ for (const rttMs of RTTS) {
     return [Deno.execPath(), "run", "--quiet", "--no-prompt", "-P", path];
   };
   const candidates: Candidate[] = [
-    { name: "bare Deno child", argv: [Deno.execPath(), "run", "--quiet", "--allow-run", bare] },
-    { name: "raw ssh over the master", argv: ["ssh", "-F", config, "container", "true"] },
-    { name: "dodo true", argv: [...program("dodo.ts"), "true"], env },
+    { name: BARE, argv: [Deno.execPath(), "run", "--quiet", "--allow-run", bare] },
+    ...compiledBy === undefined
+      ? []
+      : [{ name: OTHER_BARE, argv: [compiledBy, "run", "--quiet", "--allow-run", bare] }],
+    { name: RAW_SSH, argv: ["ssh", "-F", config, "container", "true"] },
+    { name: DODO, argv: [...program("dodo.ts"), "true"], env },
     ...compiled === undefined
       ? []
-      : [{ name: "dodo true, compiled", argv: [`${compiled}/dockerdo`, "exec", "true"], env }],
+      : [{ name: COMPILED_DODO, argv: [`${compiled}/dockerdo`, "exec", "true"], env }],
     { name: "docker exec, local engine", argv: ["docker", "exec", local, "true"] },
     {
       name: "docker -H ssh:// exec",
@@ -129,10 +139,13 @@ for (const rttMs of RTTS) {
   const medians = await measure(candidates);
   say(`\n### ${rttMs} ms round trip, medians of ${rounds}\n\n| | ms |\n| --- | ---: |`);
   for (const [name, ms] of medians) say(`| ${name} | ${ms.toFixed(1)} |`);
-  const parts = (medians.get("bare Deno child") ?? NaN) +
-    (medians.get("raw ssh over the master") ?? NaN);
-  const ratio = (medians.get("dodo true") ?? NaN) / parts;
-  say(`\n\`dodo true\` is ${ratio.toFixed(2)} × (bare Deno child + raw ssh).`);
+  const ms = (name: string): number => medians.get(name) ?? NaN;
+  const compare = (dodo: string, bare: string): void =>
+    say(`\n${dodo} is ${(ms(dodo) / (ms(bare) + ms(RAW_SSH))).toFixed(2)} × (${bare} + raw ssh).`);
+  compare(DODO, BARE);
+  if (compiled !== undefined) {
+    compare(COMPILED_DODO, compiledBy === undefined ? BARE : OTHER_BARE);
+  }
   if (rttMs > 0) continue;
   say(`\n500 MB through cat, medians of 5\n\n| | |\n| --- | ---: |`);
   await throughput("raw ssh", `ssh -F ${config} container cat >/dev/null`, env);
