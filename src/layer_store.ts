@@ -30,7 +30,7 @@ done >/dev/null 2>&1`;
 const READ = `dir=$3
 id=$(label=$1 pid=$2; shift 3
   docker create --network none --label "$label" --label "${READER_PID_LABEL}=$pid" "$@") || exit
-docker cp "$id:$dir" -
+docker cp "$id:$dir" - && exec >&-
 code=$?
 docker rm -fv "$id" >/dev/null 2>&1
 ${REMOVE}

@@ -38,27 +38,29 @@ export interface PushEvents {
 }
 
 // $1 the image's id, $2 its tag, then its layers, the lowest first. An image's layers count only as a chain,
-// so what can be spared is the longest beginning that some image there has, too.
+// so what can be spared is the longest beginning that some image there has, too. What does not
+// need an answer is asked at the same time.
 const ASK = `id=$1 tag=$2; shift 2
 for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
-set -f
-docker image inspect --format 'tagged {{.Id}}' "$tag" 2>/dev/null
-docker image inspect --format 'image {{.Id}}' "$id" 2>/dev/null && exit
+store() { docker info --format 'store {{json .DriverStatus}}'; }
+store 2>/dev/null & asked=$!
+docker image inspect --format 'known {{.Id}} {{json .RepoTags}}' "$id" "$tag" 2>/dev/null &
 ids=$(docker image ls -q --no-trunc) || exit
-docker info --format 'store {{json .DriverStatus}}' || exit
+set -f
 have=$(docker image inspect --format '{{.Id}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
-prefix= n=0 base=
+prefix= n=0
 for layer; do
-  prefix="$prefix $layer"
-  found=$(printf '%s\\n' "$have" | grep -F "|$prefix ") || break
-  n=$((n + 1)) base=\${found%% *}
+  case $have in *"|$prefix $layer "*) ;; *) break ;; esac
+  prefix="$prefix $layer" n=$((n + 1))
 done
-echo "present $n $base"`;
+wait $asked || store || exit
+wait
+[ $n = 0 ] || base=$(printf '%s\\n' "$have" | grep -F "|$prefix ")
+echo "present $n \${base%% *}"`;
 
-// $1 the format, $2 the image's id, $3 its tag. The tag moves when the whole image is known to be there.
+// $1 the format, $2 the image's id, $3 its tag, which moves when the whole image is there: else there is no such id.
 const LOAD = `if [ "$1" = none ]; then docker load -q; else "$1" -dc | docker load -q; fi || exit
-docker image inspect --format '{{.Id}}' "$2" >/dev/null 2>&1 || exit 0
-docker tag "$2" "$3" && echo "verified $2"`;
+docker tag "$2" "$3" 2>/dev/null && echo "verified $2" || :`;
 
 /** Asks the remote engine, in one round trip, what it has of an image. */
 export async function askRemote(
@@ -68,13 +70,13 @@ export async function askRemote(
 ): Promise<RemoteState> {
   const words = ["sh", "-c", ASK, "sh", image.id, session.imageTag, ...image.layers];
   const finished = await captureOnRemoteHost(context, session, { words, question: true });
+  if (finished.code !== 0) {
+    throw dockerFailure(session, "Asking docker for its images", finished);
+  }
   const answers = (key: string): string[] =>
     finished.stdout.split("\n").filter((line) => line.startsWith(`${key} `))
       .map((line) => line.slice(key.length + 1));
-  const whole = answers("image")[0] === image.id;
-  if (finished.code !== 0 && !whole) {
-    throw dockerFailure(session, "Asking docker for its images", finished);
-  }
+  const known = answers("known").map((line) => line.split(" "));
   const [present = "0", base = ""] = (answers("present")[0] ?? "").split(" ");
   const containerd = /io\.containerd\.snapshotter/.test(answers("store")[0] ?? "");
   const programs = answers("program");
@@ -84,8 +86,8 @@ export async function askRemote(
     ),
   );
   return {
-    whole,
-    tagged: answers("tagged")[0] ?? "",
+    whole: known.some(([id]) => id === image.id),
+    tagged: known.find(([, tags]) => tags?.includes(`"${session.imageTag}"`))?.[0] ?? "",
     present: containerd ? 0 : Number(present),
     containerd,
     blobs: containerd && base !== "" ? await listBlobs(context, session, base) : undefined,

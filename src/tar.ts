@@ -232,7 +232,7 @@ function untilNul(field: Bytes): string {
 export function lettersOf(bytes: Bytes): string {
   let letters = "";
   for (let at = 0; at < bytes.length; at += 4096) {
-    letters += String.fromCharCode(...bytes.subarray(at, at + 4096));
+    letters += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(at, at + 4096));
   }
   return letters;
 }

@@ -14,14 +14,19 @@ async function asked(answer: string): Promise<unknown> {
 }
 
 Deno.test("askRemote() learns that the whole image is there, and what has its tag", async () => {
-  assert.deepEqual(await asked(`program zstd\ntagged sha256:old\nimage ${ID}\n`), {
-    whole: true,
-    tagged: "sha256:old",
-    present: 0,
-    containerd: false,
-    blobs: undefined,
-    format: "zstd",
-  });
+  assert.deepEqual(
+    await asked(
+      `program zstd\nknown ${ID} ["a:1","a:2"]\nknown sha256:old ["b:1","dockerdo-debian:bookworm-demo"]\npresent 3 ${ID}\n`,
+    ),
+    {
+      whole: true,
+      tagged: "sha256:old",
+      present: 3,
+      containerd: false,
+      blobs: undefined,
+      format: "zstd",
+    },
+  );
 });
 
 Deno.test("askRemote() learns how many layers a classic image store has", async () => {
