@@ -42,6 +42,8 @@ export interface Wanted {
   readonly present: number;
   /** Hears of each layer as it begins to go by; the size is that of its file in the archive. */
   readonly onLayer?: (layer: { position: number; size: number; sent: boolean }) => void;
+  /** Hears of the bytes of all of them, before anything goes by. */
+  readonly onSize?: (bytes: number) => void;
 }
 
 /** Whether an image's layers can be read one by one: the local engine has them as directories of overlay2. */
@@ -123,7 +125,7 @@ export async function* assembleArchive(
 async function* assemble(
   source: AsyncIterable<Bytes>,
   image: Pick<Image, "id" | "layers">,
-  { present, onLayer }: Wanted,
+  { present, onLayer, onSize }: Wanted,
 ): AsyncGenerator<Bytes> {
   const reader = new TarReader(source, { mostEntries: Infinity });
   const config = await bytesOf(reader, { path: CONFIG_PATH, most: LARGEST_CONFIG });
@@ -136,6 +138,7 @@ async function* assemble(
     most -= split.length;
     layers.push({ position, split, size: await measureTarSplit(split) });
   }
+  onSize?.(layers.reduce((sum, { size }) => sum + size, 0));
   yield* file(`${digest}.json`, config);
   for (const { position, split, size } of layers) {
     onLayer?.({ position, size, sent: true });

@@ -33,6 +33,8 @@ export interface RemoteState {
 export interface PushEvents {
   readonly onLayer: (layer: { position: number; size: number; sent: boolean }) => void;
   readonly onBytes: (passed: { done: number; sent: number }) => void;
+  /** The bytes that are to be done, where that can be known before. */
+  readonly onSize: (bytes: number) => void;
   /** What the link carries, in bytes per second. */
   readonly onRate: (bytesPerSecond: number) => void;
 }
@@ -180,8 +182,8 @@ async function sendLayers(
   session: Session,
   transfer: Transfer,
 ): Promise<Sent> {
-  const { image, state: { present }, events: { onLayer } } = transfer;
-  const wanted = { present, onLayer };
+  const { image, state: { present }, events: { onLayer, onSize } } = transfer;
+  const wanted = { present, onLayer, onSize };
   try {
     return await send(context, session, {
       ...transfer,

@@ -158,6 +158,7 @@ async function send(
     layerwise,
     events: {
       onBytes: shown.update,
+      onSize: shown.expect,
       onLayer: ({ position, size, sent }) => {
         if (!sent) return;
         layers++;
