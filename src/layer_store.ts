@@ -16,6 +16,8 @@ const READER_PID_LABEL = "dockerdo.push.pid";
 /** Bytes of all that is remembered of the layers' archives while their files go by. */
 const MOST_REMEMBERED = 32 * 2 ** 20;
 const LARGEST_CONFIG = 2 ** 23;
+/** For the engine to remove what was left: the next push can do it as well. */
+const REMOVE_LIMIT_MS = 10_000;
 /** Small pieces are gathered to so many bytes: each one that is passed on costs a turn of everything. */
 const GATHERED = 64 * 1024;
 
@@ -97,7 +99,8 @@ export async function readerArgv(
 
 /** Removes the containers of readers of this session that were ended before they could do so. */
 export async function removeReaders(context: Context, sessionId: string): Promise<void> {
-  await capture(context, ["sh", "-c", REMOVE, "sh", ...ownReaders(sessionId)]);
+  const argv = ["sh", "-c", REMOVE, "sh", ...ownReaders(sessionId)];
+  await capture(context, argv, { limitMs: REMOVE_LIMIT_MS });
 }
 
 function ownReaders(sessionId: string): string[] {

@@ -39,8 +39,10 @@ async function removeImages(
     ...session.remoteHost === null || await isOnPath(context, "docker") ? ["local" as const] : [],
     ...remote ? [session] : [],
   ];
-  // Of a push that was killed: they would keep the image.
-  if (engines.includes("local")) await removeReaders(context, session.id);
+  // What a push that was killed left would keep the image.
+  if (session.remoteHost !== null && engines.includes("local")) {
+    await removeReaders(context, session.id);
+  }
   for (const engine of engines) {
     const removed = await captureDocker(context, engine, {
       words: ["image", "rm", session.imageTag],
