@@ -118,7 +118,7 @@ export async function* assembleArchive(
   wanted: Wanted,
 ): AsyncGenerator<Bytes> {
   try {
-    yield* gathered(assemble(source, image, wanted));
+    yield* assemble(source, image, wanted);
   } catch (cause) {
     if (!(cause instanceof Failure) || cause instanceof UnfitLayer) throw cause;
     throw new UnfitLayer(cause.message, { cause });
@@ -142,26 +142,32 @@ async function* assemble(
     layers.push({ position, split, size: await measureTarSplit(split) });
   }
   onSize?.(layers.reduce((sum, { size }) => sum + size, 0));
-  yield* file(`${digest}.json`, config);
+  const out = new Gathering();
+  yield* out.add(...file(`${digest}.json`, config));
   for (const { position, split, size } of layers) {
     onLayer?.({ position, size, sent: true });
-    yield tarHeader(layerName(image.layers[position] ?? ""), size);
-    for await (const step of readTarSplit(split)) {
-      if ("base64" in step) yield Uint8Array.fromBase64(step.base64);
-      else {
+    yield* out.add(tarHeader(layerName(image.layers[position] ?? ""), size));
+    for await (const steps of readTarSplit(split)) {
+      for (const step of steps) {
+        if ("base64" in step) {
+          yield* out.add(Uint8Array.fromBase64(step.base64));
+          continue;
+        }
         await findFile(reader, { path: `${filesPath(position)}/${step.name}`, size: step.length });
-        yield* reader.data();
+        if (step.length <= GATHERED) yield* out.add(await reader.all());
+        else for await (const piece of reader.data()) yield* out.add(piece);
       }
     }
-    yield tarPadding(size);
+    yield* out.add(tarPadding(size));
   }
   const manifest = [{
     Config: `${digest}.json`,
     RepoTags: null,
     Layers: image.layers.map(layerName),
   }];
-  yield* file("manifest.json", new TextEncoder().encode(JSON.stringify(manifest)));
-  yield tarEnd();
+  yield* out.add(...file("manifest.json", new TextEncoder().encode(JSON.stringify(manifest))));
+  yield* out.add(tarEnd());
+  yield out.rest();
   // The child is to end by itself.
   while (await reader.next() !== undefined);
 }
@@ -172,7 +178,7 @@ async function bytesOf(
 ): Promise<Bytes> {
   const { size } = await findFile(reader, { path });
   if (size > most) throw new UnfitLayer("the engine keeps too much of the layers' archives");
-  return new Uint8Array(await new Response(ReadableStream.from(reader.data())).arrayBuffer());
+  return await reader.all();
 }
 
 /** Goes on to a file; what comes before it in the order of a walk is not wanted. */
@@ -191,27 +197,32 @@ async function findFile(
   throw new UnfitLayer(`${JSON.stringify(path)} is not in the engine's store as it was`);
 }
 
-function* file(name: string, content: Bytes): Generator<Bytes> {
-  yield tarHeader(name, content.length);
-  yield content;
-  yield tarPadding(content.length);
+function file(name: string, content: Bytes): Bytes[] {
+  return [tarHeader(name, content.length), content, tarPadding(content.length)];
 }
 
-async function* gathered(source: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
-  let buffer = new Uint8Array(GATHERED);
-  let length = 0;
-  for await (const piece of source) {
-    if (length + piece.length > GATHERED) {
-      if (length > 0) yield buffer.subarray(0, length);
-      [buffer, length] = [new Uint8Array(GATHERED), 0];
-    }
-    if (piece.length > GATHERED) yield piece;
-    else {
-      buffer.set(piece, length);
-      length += piece.length;
+/** Small pieces until they are a big one. */
+class Gathering {
+  #buffer = new Uint8Array(GATHERED);
+  #length = 0;
+
+  /** Takes pieces in, and yields what is big enough. */
+  *add(...pieces: readonly Bytes[]): Generator<Bytes> {
+    for (const piece of pieces) {
+      if (this.#length + piece.length > GATHERED) yield this.rest();
+      if (piece.length > GATHERED) yield piece;
+      else {
+        this.#buffer.set(piece, this.#length);
+        this.#length += piece.length;
+      }
     }
   }
-  if (length > 0) yield buffer.subarray(0, length);
+
+  rest(): Bytes {
+    const gathered = this.#buffer.subarray(0, this.#length);
+    [this.#buffer, this.#length] = [new Uint8Array(GATHERED), 0];
+    return gathered;
+  }
 }
 
 /** Positions of the layers above the lowest `present`; of those that are the same only the first. */

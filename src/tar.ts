@@ -98,6 +98,13 @@ export class TarReader {
     }
   }
 
+  /** The rest of the entry's content at once: for a small one. */
+  async all(): Promise<Bytes> {
+    const length = this.#left - this.#padding;
+    this.#left = this.#padding;
+    return await this.#exactly(length);
+  }
+
   async #fill(): Promise<boolean> {
     while (this.#chunk.length === 0) {
       const { value, done } = await this.#source.next();
@@ -108,13 +115,14 @@ export class TarReader {
   }
 
   async #some(most: number): Promise<Bytes> {
-    if (!await this.#fill()) throw damaged("it ends early");
+    if (this.#chunk.length === 0 && !await this.#fill()) throw damaged("it ends early");
     const piece = this.#chunk.subarray(0, most);
     this.#chunk = this.#chunk.subarray(piece.length);
     return piece;
   }
 
   async #exactly(length: number): Promise<Bytes> {
+    if (length <= this.#chunk.length) return await this.#some(length);
     const whole = new Uint8Array(length);
     for (let at = 0; at < length;) {
       const piece = await this.#some(length - at);

@@ -17,15 +17,14 @@ const LONGEST_LINE = 4 * 2 ** 20;
 const MOST_TEXT = 2 ** 30;
 
 /**
- * The steps in a tar-split.json.gz (github.com/vbatts/tar-split, tar/storage), that an engine keeps of each layer.
- * Files without content make no step. Names are as in {@link TarEntry}; only those are allowed that a walk through
- * a directory can meet.
+ * The steps in a tar-split.json.gz (github.com/vbatts/tar-split, tar/storage), that an engine keeps of each layer;
+ * many at a time, for they are small. Files without content make no step. Names are as in {@link TarEntry}; only
+ * those are allowed that a walk through a directory can meet.
  */
-export async function* readTarSplit(gzipped: Bytes): AsyncGenerator<Step> {
+export async function* readTarSplit(gzipped: Bytes): AsyncGenerator<Step[]> {
   try {
-    for await (const line of linesOf(gzipped)) {
-      const step = stepOf(JSON.parse(line));
-      if (step.length > 0) yield step;
+    for await (const lines of linesOf(gzipped)) {
+      yield lines.map((line) => stepOf(JSON.parse(line))).filter((step) => step.length > 0);
     }
   } catch (cause) {
     if (cause instanceof UnfitLayer) throw cause;
@@ -40,12 +39,14 @@ export async function* readTarSplit(gzipped: Bytes): AsyncGenerator<Step> {
 export async function measureTarSplit(gzipped: Bytes): Promise<number> {
   let size = 0;
   let before = "";
-  for await (const step of readTarSplit(gzipped)) {
-    size += step.length;
-    if (!("name" in step)) continue;
-    const key = walkKey(step.name);
-    if (key <= before) throw new UnfitLayer("the files of a layer are in an order of their own");
-    before = key;
+  for await (const steps of readTarSplit(gzipped)) {
+    for (const step of steps) {
+      size += step.length;
+      if (!("name" in step)) continue;
+      const key = walkKey(step.name);
+      if (key <= before) throw new UnfitLayer("the files of a layer are in an order of their own");
+      before = key;
+    }
   }
   if (!Number.isSafeInteger(size)) throw new UnfitLayer("a layer's size is absurd");
   return size;
@@ -56,7 +57,7 @@ export function walkKey(name: string): string {
   return name.replaceAll("/", "\0");
 }
 
-async function* linesOf(gzipped: Bytes): AsyncGenerator<string> {
+async function* linesOf(gzipped: Bytes): AsyncGenerator<string[]> {
   const decoder = new TextDecoder();
   let text = 0;
   let rest = "";
@@ -70,9 +71,9 @@ async function* linesOf(gzipped: Bytes): AsyncGenerator<string> {
     if (text > MOST_TEXT || rest.length > LONGEST_LINE) {
       throw new UnfitLayer("what the engine keeps of a layer's archive is too long");
     }
-    yield* lines;
+    yield lines;
   }
-  if (rest !== "") yield rest;
+  if (rest !== "") yield [rest];
 }
 
 function stepOf(value: unknown): Step {

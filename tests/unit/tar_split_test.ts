@@ -21,7 +21,7 @@ const file = (name: string, size = 1): unknown => ({ type: 1, name, size, payloa
 const bytes = (text: string): unknown => ({ type: 2, payload: btoa(text) });
 
 async function stepsOf(split: Bytes): Promise<Step[]> {
-  return await Array.fromAsync(readTarSplit(split));
+  return (await Array.fromAsync(readTarSplit(split))).flat();
 }
 
 Deno.test("the steps are raw bytes and the files that have content", async () => {
