@@ -9,7 +9,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 type StoredImage = Pick<Image, "id" | "layers" | "layerDirs" | "volumes">;
 
 /** The label of the containers through which images are read: the value is the session's id. */
-export const READER_LABEL = "dockerdo.push";
+const READER_LABEL = "dockerdo.push";
 /** Beside it, the dockerdo that will see to it that the container goes. */
 const READER_PID_LABEL = "dockerdo.push.pid";
 
@@ -209,7 +209,7 @@ class Gathering {
   /** Takes pieces in, and yields what is big enough. */
   *add(...pieces: readonly Bytes[]): Generator<Bytes> {
     for (const piece of pieces) {
-      if (this.#length + piece.length > GATHERED) yield this.rest();
+      if (this.#length > 0 && this.#length + piece.length > GATHERED) yield this.rest();
       if (piece.length > GATHERED) yield piece;
       else {
         this.#buffer.set(piece, this.#length);

@@ -93,8 +93,7 @@ async function throughSsh(
   }
   progress(context, "local", `Exporting ${session.imageTag}`);
   // Which layers are to be read is not known in a dry run: docker save stands for all of it.
-  const layerwise = !context.dryRun && !state.containerd &&
-    hasReadableLayers(image);
+  const layerwise = !context.dryRun && !state.containerd && hasReadableLayers(image);
   const task = { image, state, steps, layerwise };
   const { layers, bytes } = await sendInSomeWay(context, session, task);
   return of(layers, bytes);
