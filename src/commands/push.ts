@@ -14,15 +14,8 @@ import { Failure } from "../error.ts";
 import { hasReadableLayers } from "../layer_store.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
-import {
-  askRemote,
-  LoadFailure,
-  missingBytes,
-  type RemoteState,
-  stepSizes,
-  streamImage,
-  tagRemote,
-} from "../push.ts";
+import { LoadFailure, streamImage, tagRemote } from "../push.ts";
+import { askRemote, missingBytes, type RemoteState, stepSizes } from "../remote_layers.ts";
 import type { Session } from "../session.ts";
 import { onRemoteHost } from "../ssh.ts";
 import { UnfitLayer } from "../tar_split.ts";

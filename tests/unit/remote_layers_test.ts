@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { askRemote, missingBytes, stepSizes } from "../../src/push.ts";
+import { askRemote, missingBytes, stepSizes } from "../../src/remote_layers.ts";
 import { fakes, temporaryDir, testContext, testSession } from "./fixture.ts";
 
 const ID = `sha256:${"a".repeat(64)}`;
