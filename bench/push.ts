@@ -2,7 +2,9 @@
  * Brings an image to the remote host in four ways, over three links: how long it takes, and what goes over the
  * wire in both directions. Prints a table for docs/performance.md.
  *
- *   deno task bench bench/push.ts [ROUNDS [LINK]]
+ *   deno task bench bench/push.ts [ROUNDS [LINK [MEGABYTES]]]
+ *
+ * MEGABYTES of noise make the image bigger or smaller; without them 20.
  */
 
 import { newUser, storedSession, type User } from "../tests/e2e/user.ts";
@@ -68,8 +70,11 @@ async function throughRegistry(
   };
 }
 
-/** An image of three layers, about 180 MB, and others with one layer more, each different. */
-async function makeImages(user: User, rounds: number): Promise<string[]> {
+/** An image of three layers, 160 MB and noise, and others with one layer more, each different. */
+async function makeImages(
+  user: User,
+  { rounds, noise }: { readonly rounds: number; readonly noise: number },
+): Promise<string[]> {
   const random = (bytes: number): string => `head -c ${bytes} /dev/urandom`;
   const build = async (...lines: string[]): Promise<string> =>
     (await user.does(`docker build -q -t ${LOCAL}:${++made} -`, { stdin: lines.join("\n") }))
@@ -82,7 +87,7 @@ async function makeImages(user: User, rounds: number): Promise<string[]> {
     `FROM ${imported}`,
     `LABEL dockerdo.lab=1 ${LABEL}`,
     "RUN cp -a /usr /opt/usr",
-    `RUN ${random(20e6)} > /opt/random`,
+    `RUN ${random(noise)} > /opt/random`,
   );
   const images = [first];
   for (let round = 0; round < rounds; round++) {
@@ -125,10 +130,16 @@ function shown(bytes: number): string {
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-async function main(rounds: number, only: string | undefined): Promise<void> {
+async function main(
+  rounds: number,
+  { only, noise }: { readonly only: string | undefined; readonly noise: number },
+): Promise<void> {
   const links = LINKS.filter(({ name }) => only === undefined || name === only);
   await using user = await newUser();
-  const images = await makeImages(user, rounds * WAYS.length * links.length);
+  const images = await makeImages(user, {
+    rounds: rounds * WAYS.length * links.length,
+    noise,
+  });
   const [first = ""] = images.splice(0, 1);
   const size = Number(await user.does(`docker image inspect --format '{{.Size}}' ${first}`));
   const layer = await compressedLayer(user, images[0] ?? "");
@@ -186,4 +197,7 @@ async function main(rounds: number, only: string | undefined): Promise<void> {
   await user.types(`docker rmi -f $(docker images -q ${LOCAL})`);
 }
 
-await main(Number(Deno.args[0] ?? 3), Deno.args[1]);
+await main(Number(Deno.args[0] ?? 3), {
+  only: Deno.args[1],
+  noise: Number(Deno.args[2] ?? 20) * 1e6,
+});

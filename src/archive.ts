@@ -96,7 +96,7 @@ export async function readLayerNames(
     }
     remembered += entry.size;
     if (remembered > MOST_REMEMBERED) break;
-    files.set(entry.name, await contentOf(reader, entry));
+    files.set(entry.name, await textOf(reader.data()));
   }
   const parse = <T>(name: string, schema: v.GenericSchema<unknown, T>): T | undefined => {
     try {
@@ -117,9 +117,8 @@ export async function readLayerNames(
 const MANIFEST = v.array(v.object({ Config: v.string(), Layers: v.array(v.string()) }));
 const CONFIG = v.object({ rootfs: v.object({ diff_ids: v.array(v.string()) }) });
 
-async function contentOf(reader: TarReader, { size }: TarEntry): Promise<string> {
-  const content = await new Response(ReadableStream.from(reader.content())).arrayBuffer();
-  return new TextDecoder().decode(content.slice(0, size));
+function textOf(bytes: AsyncIterable<Bytes>): Promise<string> {
+  return new Response(ReadableStream.from(bytes)).text();
 }
 
 /** Returns what tells a layer's position from its entry; undefined for an entry that is no layer. */
@@ -150,9 +149,7 @@ async function layerFinder(
  */
 export async function legacyLayerIds(digests: readonly string[]): Promise<string[]> {
   const ids: string[] = [];
-  let chain = "";
-  for (const digest of digests.slice(0, -1)) {
-    chain = chain === "" ? digest : `sha256:${await sha256(`${chain} ${digest}`)}`;
+  for (const chain of (await chainIds(digests)).slice(0, -1)) {
     const parent = ids.at(-1);
     ids.push(
       await sha256(JSON.stringify({
@@ -164,6 +161,16 @@ export async function legacyLayerIds(digests: readonly string[]): Promise<string
     );
   }
   return ids;
+}
+
+/** What an engine calls each layer with all that are below it (OCI image-spec, ChainID). */
+export async function chainIds(digests: readonly string[]): Promise<string[]> {
+  const chains: string[] = [];
+  for (const digest of digests) {
+    const below = chains.at(-1);
+    chains.push(below === undefined ? digest : `sha256:${await sha256(`${below} ${digest}`)}`);
+  }
+  return chains;
 }
 
 async function sha256(words: string): Promise<string> {

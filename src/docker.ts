@@ -27,6 +27,10 @@ export interface Image {
   readonly size: number;
   /** The digests of the uncompressed layers, the lowest first. */
   readonly layers: readonly string[];
+  /** Where the engine has the files of each layer, in the same order; empty unless its store is overlay2. */
+  readonly layerDirs: readonly string[];
+  /** Paths of the volumes that each container gets. */
+  readonly volumes: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -228,12 +232,20 @@ export function parseContainers(json: string): Container[] {
 export function parseImage(json: string): Image {
   const [item] = asArray(parseJson(json));
   const config = field(item, "Config");
-  const labels = Object.entries(Object(field(config, "Labels") ?? {}) as Record<string, unknown>);
+  const driver = field(item, "GraphDriver");
+  const data = field(driver, "Name") === "overlay2" ? field(driver, "Data") : undefined;
+  // From the top down; an image of one layer has no LowerDir.
+  const dirs = [asText(field(data, "UpperDir")), ...asText(field(data, "LowerDir")).split(":")];
+  const entries = (value: unknown): [string, unknown][] => Object.entries(Object(value ?? {}));
   return {
     id: asText(field(item, "Id")),
     size: Number(field(item, "Size") ?? 0),
     layers: asArray(field(field(item, "RootFS"), "Layers")).map(asText),
-    labels: Object.fromEntries(labels.map(([name, value]) => [name, asText(value)])),
+    layerDirs: dirs.filter(Boolean).reverse(),
+    volumes: entries(field(config, "Volumes")).map(([path]) => path),
+    labels: Object.fromEntries(
+      entries(field(config, "Labels")).map(([name, value]) => [name, asText(value)]),
+    ),
   };
 }
 

@@ -58,17 +58,28 @@ export interface Passed {
   readonly sent: number;
 }
 
-/** How fast a transfer goes and how long it may still take: `45.0 MB of about 94.2 MB, 12.5 MB/s, 3.9 s left`. */
+/** Before, a rate says nothing. */
+const TELLING_MS = 1000;
+
+/**
+ * How fast a transfer goes and how long it may still take: `45.0 MB of about 94.2 MB, 12.5 MB/s, 3.9 s left`.
+ * Behind a total that is `exact` nothing more comes: then the other end is at work.
+ */
 export function formatTransfer(
   { done, sent }: Passed,
-  { total, ms }: { readonly total: number; readonly ms: number },
+  { total, exact = false, ms }: {
+    readonly total: number;
+    readonly exact?: boolean;
+    readonly ms: number;
+  },
 ): string {
-  const rate = sent / Math.max(1, ms) * 1000;
-  const words = [
-    `${formatBytes(done)}${total > done ? ` of about ${formatBytes(total)}` : ""}`,
-    `${formatBytes(rate)}/s`,
-  ];
-  if (done > 0 && total > done) words.push(`${formatDuration((total - done) * ms / done)} left`);
+  const known = total > done ? ` of ${exact ? "" : "about "}${formatBytes(total)}` : "";
+  const words = [`${formatBytes(done)}${known}`];
+  if (ms >= TELLING_MS) words.push(`${formatBytes(sent / ms * 1000)}/s`);
+  if (ms >= TELLING_MS && done > 0 && total > done) {
+    words.push(`${formatDuration((total - done) * ms / done)} left`);
+  }
+  if (exact && done >= total) words.push("docker load goes on");
   return words.join(", ");
 }
 
@@ -76,24 +87,32 @@ export function formatTransfer(
 export function transfer(
   context: Context,
   place: Place,
-  total: number,
+  estimate: number,
 ): {
   readonly update: (passed: Passed) => void;
+  /** Hears of the exact total when it is known. */
+  readonly expect: (total: number) => void;
   /** Takes the line away: before another one is written, and at the end. */
   readonly clear: () => void;
 } {
   const live = Deno.stderr.isTerminal();
+  let whole = { total: estimate, exact: false };
   let began: number | undefined;
   let shownAt = 0;
+  let wasAll = false;
   return {
     update: (passed) => {
+      // What comes before the first byte is no part of the transfer's time.
+      if (!live || passed.done === 0) return;
       const now = Date.now();
       began ??= now;
-      if (!live || now - shownAt < 200) return;
-      shownAt = now;
-      const text = formatTransfer(passed, { total, ms: now - began });
+      const isAll = whole.exact && passed.done >= whole.total;
+      if (now - shownAt < 200 && isAll === wasAll) return;
+      [shownAt, wasAll] = [now, isAll];
+      const text = formatTransfer(passed, { ...whole, ms: now - began });
       context.stderr(`\r\x1b[K${paint(context, `[${place}]`)} ${text}`);
     },
+    expect: (total) => whole = { total, exact: true },
     clear: () => {
       if (live) context.stderr("\r\x1b[K");
     },

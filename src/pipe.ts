@@ -17,7 +17,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * Runs two children, the first one's stdout streaming into the second's stdin. `onBytes` hears the number of
  * bytes passed on so far. `pass` may change the stream on its way; where it throws, both children are ended,
  * and so is the pipe unless it was the first one that failed. A first one that is no longer wanted is killed
- * (exit code 137). Memory stays flat: nothing is read before the second takes it.
+ * (exit code 137); one whose output was read to its end may finish its work. Memory stays flat: nothing is read before the second takes it.
  */
 export async function pipe(
   context: Context,
@@ -48,7 +48,10 @@ export async function pipe(
     throw error;
   }
   const reader = source.stdout.getReader();
+  let allRead = false;
   const endSource = async (): Promise<void> => {
+    // It may have something left to do.
+    if (allRead) return;
     endChild(source, "SIGKILL");
     await reader.cancel().catch(() => {});
   };
@@ -60,7 +63,7 @@ export async function pipe(
     writer.closed.catch(() => {});
     let bytes = 0;
     try {
-      for await (const chunk of pass(chunksOf(reader))) {
+      for await (const chunk of pass(chunksOf(reader, () => allRead = true))) {
         if (chunk.length === 0) continue;
         await writer.write(chunk);
         bytes += chunk.length;
@@ -95,8 +98,12 @@ export async function pipe(
   };
 }
 
-async function* chunksOf(reader: ReadableStreamDefaultReader<Bytes>): AsyncGenerator<Bytes> {
+async function* chunksOf(
+  reader: ReadableStreamDefaultReader<Bytes>,
+  onEnd: () => void,
+): AsyncGenerator<Bytes> {
   for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  onEnd();
 }
 
 /** Feeds a stream to a child and yields what it makes of it; a child that fails is a failure. */

@@ -1,122 +1,33 @@
 import { readLayerNames, thinArchive, type Thinning, UnknownLayerNames } from "./archive.ts";
-import { compress, type Format } from "./compression.ts";
+import { compress } from "./compression.ts";
 import { captureDocker, dockerArgv, dockerFailure, type Image, inspectImage } from "./docker.ts";
 import { Failure } from "./error.ts";
+import { assembleArchive, readerArgv, removeReaders } from "./layer_store.ts";
 import { pipe, through } from "./pipe.ts";
-import { type Context, type Finished, isOnPath } from "./process.ts";
+import type { Context, Finished } from "./process.ts";
+import type { RemoteState } from "./remote_layers.ts";
 import type { Session } from "./session.ts";
-import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
+import { onRemoteHost } from "./ssh.ts";
+import { UnfitLayer } from "./tar_split.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /** An image of the local engine, to be pushed. */
-type LocalImage = Pick<Image, "id" | "size" | "layers">;
-
-/** What the remote engine has of an image, and how to send it the rest. */
-export interface RemoteState {
-  /** It has the whole image, under whatever name. */
-  readonly whole: boolean;
-  /** The id of the image that has the tag there; empty where none has. */
-  readonly tagged: string;
-  /** How many of the lowest layers it has. */
-  readonly present: number;
-  /** Blobs that it has, by their names in an archive: a containerd image store goes by these. */
-  readonly blobs: ReadonlySet<string> | undefined;
-  readonly format: Format;
-}
+type LocalImage = Omit<Image, "labels">;
 
 /** What a push hears of while it goes on. */
 export interface PushEvents {
   readonly onLayer: (layer: { position: number; size: number; sent: boolean }) => void;
   readonly onBytes: (passed: { done: number; sent: number }) => void;
+  /** The bytes that are to be done, where that can be known before. */
+  readonly onSize: (bytes: number) => void;
   /** What the link carries, in bytes per second. */
   readonly onRate: (bytesPerSecond: number) => void;
 }
 
-// $1 the image's id, $2 its tag, then its layers, the lowest first. An image's layers count only as a chain,
-// so what can be spared is the longest beginning that some image there has, too.
-const ASK = `id=$1 tag=$2; shift 2
-for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
-set -f
-docker image inspect --format 'tagged {{.Id}}' "$tag" 2>/dev/null
-docker image inspect --format 'image {{.Id}}' "$id" 2>/dev/null && exit
-ids=$(docker image ls -q --no-trunc) || exit
-docker info --format 'store {{json .DriverStatus}}' || exit
-have=$(docker image inspect --format '{{.Id}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
-prefix= n=0 base=
-for layer; do
-  prefix="$prefix $layer"
-  found=$(printf '%s\\n' "$have" | grep -F "|$prefix ") || break
-  n=$((n + 1)) base=\${found%% *}
-done
-echo "present $n $base"`;
-
-// $1 the format, $2 the image's id, $3 its tag. The tag moves when the whole image is known to be there.
+// $1 the format, $2 the image's id, $3 its tag, which moves when the whole image is there: else there is no such id.
 const LOAD = `if [ "$1" = none ]; then docker load -q; else "$1" -dc | docker load -q; fi || exit
-docker image inspect --format '{{.Id}}' "$2" >/dev/null 2>&1 || exit 0
-docker tag "$2" "$3" && echo "verified $2"`;
-
-/** Asks the remote engine, in one round trip, what it has of an image. */
-export async function askRemote(
-  context: Context,
-  session: Session,
-  image: LocalImage,
-): Promise<RemoteState> {
-  const words = ["sh", "-c", ASK, "sh", image.id, session.imageTag, ...image.layers];
-  const finished = await captureOnRemoteHost(context, session, { words, question: true });
-  const answers = (key: string): string[] =>
-    finished.stdout.split("\n").filter((line) => line.startsWith(`${key} `))
-      .map((line) => line.slice(key.length + 1));
-  const whole = answers("image")[0] === image.id;
-  if (finished.code !== 0 && !whole) {
-    throw dockerFailure(session, "Asking docker for its images", finished);
-  }
-  const [present = "0", base = ""] = (answers("present")[0] ?? "").split(" ");
-  const containerd = /io\.containerd\.snapshotter/.test(answers("store")[0] ?? "");
-  const programs = answers("program");
-  const common = await Promise.all(
-    (["zstd", "gzip"] as const).map(async (program) =>
-      programs.includes(program) && await isOnPath(context, program) ? program : undefined
-    ),
-  );
-  return {
-    whole,
-    tagged: answers("tagged")[0] ?? "",
-    present: containerd ? 0 : Number(present),
-    blobs: containerd && base !== "" ? await listBlobs(context, session, base) : undefined,
-    format: common.find((program) => program !== undefined) ?? "none",
-  };
-}
-
-/**
- * The blobs of an image on an engine with containerd's image store. There a layer that is unpacked may be
- * without its blob, and a blob depends on how it was compressed: only an archive's names tell.
- */
-async function listBlobs(
-  context: Context,
-  session: Session,
-  imageId: string,
-): Promise<ReadonlySet<string>> {
-  const words = ["sh", "-c", 'docker save "$1" | tar -tf -', "sh", imageId];
-  const { code, stdout } = await captureOnRemoteHost(context, session, { words, question: true });
-  const names = stdout.split("\n").filter((name) => /^blobs\/sha256\/[0-9a-f]{64}$/.test(name));
-  return new Set(code === 0 ? names : []);
-}
-
-/**
- * The bytes of the layers above the lowest `present` ones, as far as the image's history tells: an estimate,
- * for an archive adds headers.
- */
-export async function missingBytes(
-  context: Context,
-  image: LocalImage,
-  present: number,
-): Promise<number> {
-  if (present === 0) return image.size;
-  const words = ["history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image.id];
-  const { stdout } = await captureDocker(context, "local", { words, question: true });
-  const sizes = stdout.split("\n").map(Number).filter((size) => size > 0);
-  // Layers without a byte look like steps that made no layer: they are taken for these.
-  return sizes.slice(0, image.layers.length - present).reduce((sum, size) => sum + size, 0);
-}
+docker tag "$2" "$3" 2>/dev/null && echo "verified $2" || :`;
 
 /** Gives an image that the remote engine has the session's tag. */
 export async function tagRemote(context: Context, session: Session, id: string): Promise<void> {
@@ -128,87 +39,127 @@ export async function tagRemote(context: Context, session: Session, id: string):
 /** The remote engine did not take an archive. */
 export class LoadFailure extends Failure {}
 
+interface Transfer {
+  readonly image: LocalImage;
+  readonly state: Pick<RemoteState, "present" | "blobs" | "format">;
+  /** Bytes to send, as far as is known. */
+  readonly size: number;
+  readonly events: PushEvents;
+}
+
 /**
  * Streams an image from the local engine into the remote one, without the layers that are there, and tags it
- * when it has arrived whole. Returns the bytes that went over the link.
+ * when it has arrived whole. With `layerwise` only the layers that are sent are read, else `docker save` reads
+ * them all; it is for images that have readable layers, and {@link UnfitLayer} tells of one where that fails.
+ * Returns the bytes that went over the link.
  */
 export async function streamImage(
   context: Context,
   session: Session,
-  { image, state, size, events }: {
-    readonly image: LocalImage;
-    readonly state: Pick<RemoteState, "present" | "blobs" | "format">;
-    /** Bytes to send, as far as is known. */
-    readonly size: number;
-    readonly events: PushEvents;
-  },
+  { layerwise, ...transfer }: Transfer & { readonly layerwise: boolean },
 ): Promise<number> {
-  const thinning: Thinning = {
-    digests: image.layers,
-    present: state.present,
-    onLayer: events.onLayer,
-    ...state.blobs === undefined ? {} : { blobs: state.blobs },
-  };
-  const sent = await send(context, session, { image, state, size, events, thinning });
+  const sent = layerwise
+    ? await sendLayers(context, session, transfer)
+    : await sendSaved(context, session, transfer);
+  const { image } = transfer;
   if (!(await hasArrived(context, session, { image, loaded: sent.output }))) {
     throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);
   }
   return sent.bytes;
 }
 
-async function send(
+interface Sent {
+  readonly bytes: number;
+  /** What docker load said. */
+  readonly output: string;
+}
+
+async function sendLayers(
   context: Context,
   session: Session,
-  options: {
-    readonly image: LocalImage;
-    readonly state: Pick<RemoteState, "format">;
-    readonly size: number;
-    readonly events: PushEvents;
-    readonly thinning: Thinning;
-  },
-): Promise<{ readonly bytes: number; readonly output: string }> {
-  const { image, state: { format }, size, events, thinning } = options;
-  const from = dockerArgv("local", ["save", image.id]);
-  const load = ["sh", "-c", LOAD, "sh", format, image.id, session.imageTag];
-  let done = 0;
-  let bytes = 0;
+  transfer: Transfer,
+): Promise<Sent> {
+  const { image, state: { present }, events: { onLayer, onSize } } = transfer;
+  const wanted = { present, onLayer, onSize };
   try {
-    const finished = await pipe(context, {
-      from,
-      to: onRemoteHost(session, load),
-      pass: (archive) =>
-        compress(
-          tapped(thinArchive(archive, thinning), (length) => {
-            done += length;
-            events.onBytes({ done, sent: bytes });
-          }),
-          {
-            format,
-            size,
-            through: (argv, source) => through(context, argv, source),
-            onRate: events.onRate,
-          },
-        ),
-      onBytes: (sent) => {
-        bytes = sent;
-        events.onBytes({ done, sent });
-      },
+    return await send(context, session, {
+      ...transfer,
+      argv: await readerArgv(session.id, image, wanted),
+      archive: (output) => assembleArchive(output, image, wanted),
+      failure: ({ stderr }) => new UnfitLayer(stderr.trim()),
     });
-    checkStream(session, finished);
-    return { bytes, output: finished.to.stdout };
   } catch (error) {
-    if (!(error instanceof UnknownLayerNames)) throw error;
-    const archive = through(context, from, ReadableStream.from([]));
-    const names = await readLayerNames(archive, image.layers);
-    return await send(context, session, { ...options, thinning: { ...thinning, names } });
+    await removeReaders(context, session.id);
+    throw error;
   }
 }
 
-function checkStream(session: Session, { from, to }: { from: Finished; to: Finished }): void {
-  // The one that broke off has the better reason; docker save is killed when it has no partner any more.
-  if (from.code !== 0 && from.code !== 137) {
-    throw dockerFailure("local", "Exporting the image", from);
+async function sendSaved(
+  context: Context,
+  session: Session,
+  { names, ...transfer }: Transfer & { readonly names?: ReadonlyMap<string, number> },
+): Promise<Sent> {
+  const { image, state: { present, blobs }, events: { onLayer } } = transfer;
+  const argv = dockerArgv("local", ["save", image.id]);
+  const thinning: Thinning = {
+    digests: image.layers,
+    present,
+    onLayer,
+    ...blobs === undefined ? {} : { blobs },
+    ...names === undefined ? {} : { names },
+  };
+  try {
+    return await send(context, session, {
+      ...transfer,
+      argv,
+      archive: (output) => thinArchive(output, thinning),
+      failure: (finished) => dockerFailure("local", "Exporting the image", finished),
+    });
+  } catch (error) {
+    if (!(error instanceof UnknownLayerNames)) throw error;
+    const archive = through(context, argv, ReadableStream.from([]));
+    const names = await readLayerNames(archive, image.layers);
+    return await sendSaved(context, session, { ...transfer, names });
   }
+}
+
+async function send(
+  context: Context,
+  session: Session,
+  { image, state: { format }, size, events, argv, archive, failure }: Transfer & {
+    /** Has the local engine export the image. */
+    readonly argv: readonly string[];
+    /** Makes of what that writes the archive that goes over the link. */
+    readonly archive: (output: AsyncIterable<Bytes>) => AsyncIterable<Bytes>;
+    readonly failure: (exported: Finished) => Failure;
+  },
+): Promise<Sent> {
+  const load = ["sh", "-c", LOAD, "sh", format, image.id, session.imageTag];
+  let done = 0;
+  let bytes = 0;
+  const { from, to } = await pipe(context, {
+    from: argv,
+    to: onRemoteHost(session, load),
+    pass: (output) =>
+      compress(
+        tapped(archive(output), (length) => {
+          done += length;
+          events.onBytes({ done, sent: bytes });
+        }),
+        {
+          format,
+          size,
+          through: (argv, source) => through(context, argv, source),
+          onRate: events.onRate,
+        },
+      ),
+    onBytes: (sent) => {
+      bytes = sent;
+      events.onBytes({ done, sent });
+    },
+  });
+  // The one that broke off has the better reason; the local one is killed when it has no partner any more.
+  if (from.code !== 0 && from.code !== 137) throw failure(from);
   if (to.code === 255) {
     throw new Failure(
       `the connection to ${hostOf(session)} was lost: ${to.stderr.trim() || "no reason given"}`,
@@ -221,6 +172,7 @@ function checkStream(session: Session, { from, to }: { from: Finished; to: Finis
       hint: hint ?? "The images there are as they were. Run dockerdo push again.",
     });
   }
+  return { bytes, output: to.stdout };
 }
 
 /** Whether the image is there; one image store may name it by another id than the other. */
@@ -239,9 +191,9 @@ async function hasArrived(
 }
 
 async function* tapped(
-  source: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  source: AsyncIterable<Bytes>,
   onLength: (length: number) => void,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+): AsyncGenerator<Bytes> {
   for await (const chunk of source) {
     onLength(chunk.length);
     yield chunk;

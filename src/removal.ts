@@ -1,6 +1,7 @@
 import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
 import { captureDocker, type Engine } from "./docker.ts";
 import { Failure } from "./error.ts";
+import { removeReaders } from "./layer_store.ts";
 import { type Context, isOnPath } from "./process.ts";
 import { quote } from "./quote.ts";
 import { forgetSession, relayDir, type Session, SESSION_FILES, updateSession } from "./session.ts";
@@ -38,6 +39,10 @@ async function removeImages(
     ...session.remoteHost === null || await isOnPath(context, "docker") ? ["local" as const] : [],
     ...remote ? [session] : [],
   ];
+  // What a push that was killed left would keep the image.
+  if (session.remoteHost !== null && engines.includes("local")) {
+    await removeReaders(context, session.id);
+  }
   for (const engine of engines) {
     const removed = await captureDocker(context, engine, {
       words: ["image", "rm", session.imageTag],

@@ -2,7 +2,7 @@ import { Failure } from "./error.ts";
 
 /** A file, directory or link in a tar archive, as its headers have it (POSIX pax, GNU and ustar). */
 export interface TarEntry {
-  /** Without `./` in front; never absolute, never with `..`. */
+  /** Each letter is a byte; without `./` in front, never absolute, never with `..`. */
   readonly name: string;
   /** The letter or digit of the header: 0 a file, 1 a hard link, 2 a symbolic link, 5 a directory. */
   readonly type: string;
@@ -17,23 +17,30 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const BLOCK = 512;
 const LONGEST_EXTENSION = 2 ** 20;
 const MOST_ENTRIES = 100_000;
+/** What eleven octal digits hold. */
+const LARGEST_OCTAL = 8 ** 11 - 1;
 /** Types that have a header only, whatever their size says (as Go's archive/tar has it). */
 const WITHOUT_CONTENT = "123456";
-const text = new TextDecoder();
 
 /**
  * The entries of a tar archive, one after the other, as it streams by. The content of an entry is there for
  * the reading until the next one is asked for. An archive that ends early, or that no honest writer makes,
- * is a failure.
+ * is a failure. So is one of more than `mostEntries`, for who reads it may have to remember them.
  */
 export class TarReader {
   #source: AsyncIterator<Bytes>;
   #chunk: Bytes = new Uint8Array();
   #left = 0;
+  #padding = 0;
   #entries = 0;
+  readonly #mostEntries: number;
 
-  constructor(source: AsyncIterable<Bytes>) {
+  constructor(
+    source: AsyncIterable<Bytes>,
+    { mostEntries = MOST_ENTRIES }: { readonly mostEntries?: number } = {},
+  ) {
     this.#source = source[Symbol.asyncIterator]();
+    this.#mostEntries = mostEntries;
   }
 
   /** The next entry; undefined at the archive's end. */
@@ -48,7 +55,7 @@ export class TarReader {
         await this.#drain();
         return undefined;
       }
-      if (++this.#entries > MOST_ENTRIES) throw damaged("it has too many entries");
+      if (++this.#entries > this.#mostEntries) throw damaged("it has too many entries");
       const { name, type, size } = parseHeader(block);
       headers.push(block);
       if ("xgLK".includes(type)) {
@@ -63,6 +70,7 @@ export class TarReader {
         ? 0
         : parseSize(extended.get("size") ?? String(size));
       this.#left = padded(length);
+      this.#padding = this.#left - length;
       return {
         name: checkedName(extended.get("path") ?? name),
         type: type === "\0" || type === "7" ? "0" : type,
@@ -81,6 +89,22 @@ export class TarReader {
     }
   }
 
+  /** The rest of the entry's content, in pieces. */
+  async *data(): AsyncGenerator<Bytes> {
+    while (this.#left > this.#padding) {
+      const piece = await this.#some(this.#left - this.#padding);
+      this.#left -= piece.length;
+      yield piece;
+    }
+  }
+
+  /** The rest of the entry's content at once: for a small one. */
+  async all(): Promise<Bytes> {
+    const length = this.#left - this.#padding;
+    this.#left = this.#padding;
+    return await this.#exactly(length);
+  }
+
   async #fill(): Promise<boolean> {
     while (this.#chunk.length === 0) {
       const { value, done } = await this.#source.next();
@@ -91,13 +115,14 @@ export class TarReader {
   }
 
   async #some(most: number): Promise<Bytes> {
-    if (!await this.#fill()) throw damaged("it ends early");
+    if (this.#chunk.length === 0 && !await this.#fill()) throw damaged("it ends early");
     const piece = this.#chunk.subarray(0, most);
     this.#chunk = this.#chunk.subarray(piece.length);
     return piece;
   }
 
   async #exactly(length: number): Promise<Bytes> {
+    if (length <= this.#chunk.length) return await this.#some(length);
     const whole = new Uint8Array(length);
     for (let at = 0; at < length;) {
       const piece = await this.#some(length - at);
@@ -113,15 +138,39 @@ export class TarReader {
   }
 }
 
+/** The header of a file; its size in bytes as an octal number or, where it is too big, as GNU has it. */
+export function tarHeader(name: string, size: number): Bytes {
+  const block = new Uint8Array(BLOCK);
+  const put = (at: number, letters: string): void => block.set(bytesOf(letters), at);
+  if (name.length > 99) throw new RangeError(`a name of ${name.length} bytes`);
+  put(0, name);
+  put(100, "0000644\x000000000\x000000000\0");
+  if (size <= LARGEST_OCTAL) put(124, size.toString(8).padStart(11, "0"));
+  else {for (let at = 135, rest = size; at > 124; at--, rest = Math.floor(rest / 256)) {
+      block[at] = rest % 256;
+    }}
+  if (size > LARGEST_OCTAL) block[124] = 0x80;
+  put(136, "00000000000\0");
+  put(156, "0");
+  put(257, "ustar\x0000");
+  put(148, `${sumOf(block).toString(8).padStart(6, "0")}\0 `);
+  return block;
+}
+
+/** The zeros that fill up the last block of so many bytes. */
+export function tarPadding(size: number): Bytes {
+  return new Uint8Array(padded(size) - size);
+}
+
 /** The two blocks of zeros at the end of an archive. */
 export function tarEnd(): Bytes {
   return new Uint8Array(2 * BLOCK);
 }
 
 function parseHeader(block: Bytes): { name: string; type: string; size: number } {
-  let sum = 0;
-  for (const [i, byte] of block.entries()) sum += i >= 148 && i < 156 ? 0x20 : byte;
-  if (parseNumber(block.subarray(148, 156)) !== sum) throw damaged("a header's checksum is wrong");
+  if (parseNumber(block.subarray(148, 156)) !== sumOf(block)) {
+    throw damaged("a header's checksum is wrong");
+  }
   const prefix = untilNul(block.subarray(257, 263)) === "ustar"
     ? untilNul(block.subarray(345, 500))
     : "";
@@ -131,6 +180,13 @@ function parseHeader(block: Bytes): { name: string; type: string; size: number }
     type: String.fromCharCode(block[156] ?? 0),
     size: parseNumber(block.subarray(124, 136)),
   };
+}
+
+/** The checksum of a header, its own field taken for blanks. */
+function sumOf(block: Bytes): number {
+  let sum = 8 * 0x20;
+  for (let at = 0; at < BLOCK; at++) if (at < 148 || at >= 156) sum += block[at] ?? 0;
+  return sum;
 }
 
 /** Octal digits, or with the first bit set the bytes of a big number (GNU). */
@@ -156,11 +212,11 @@ function parseSize(digits: string): number {
 function readRecords(content: Bytes, into: Map<string, string>): void {
   for (let at = 0; at < content.length;) {
     const space = content.indexOf(0x20, at);
-    const length = space < 0 ? 0 : Number(text.decode(content.subarray(at, space)));
+    const length = space < 0 ? 0 : Number(lettersOf(content.subarray(at, space)));
     if (!Number.isInteger(length) || length < 5 || at + length > content.length) {
       throw damaged("an extended header is cut off");
     }
-    const record = text.decode(content.subarray(space + 1, at + length - 1));
+    const record = lettersOf(content.subarray(space + 1, at + length - 1));
     const equals = record.indexOf("=");
     into.set(record.slice(0, equals), record.slice(equals + 1));
     at += length;
@@ -177,7 +233,20 @@ function checkedName(name: string): string {
 
 function untilNul(field: Bytes): string {
   const end = field.indexOf(0);
-  return text.decode(end < 0 ? field : field.subarray(0, end));
+  return lettersOf(end < 0 ? field : field.subarray(0, end));
+}
+
+/** A string with a letter for each byte: names need not be UTF-8. */
+export function lettersOf(bytes: Bytes): string {
+  let letters = "";
+  for (let at = 0; at < bytes.length; at += 4096) {
+    letters += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(at, at + 4096));
+  }
+  return letters;
+}
+
+function bytesOf(letters: string): Bytes {
+  return Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
 }
 
 function padded(size: number): number {
@@ -195,5 +264,5 @@ function concatenated(parts: readonly Bytes[]): Bytes {
 }
 
 function damaged(how: string): Failure {
-  return new Failure(`the archive of docker save is damaged: ${how}`);
+  return new Failure(`the archive of docker is damaged: ${how}`);
 }

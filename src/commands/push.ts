@@ -11,18 +11,14 @@ import {
 import { reachRemoteHost } from "../connection.ts";
 import { dockerArgv, type Image, inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
+import { hasReadableLayers } from "../layer_store.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
-import {
-  askRemote,
-  LoadFailure,
-  missingBytes,
-  type RemoteState,
-  streamImage,
-  tagRemote,
-} from "../push.ts";
+import { LoadFailure, streamImage, tagRemote } from "../push.ts";
+import { askRemote, missingBytes, type RemoteState, stepSizes } from "../remote_layers.ts";
 import type { Session } from "../session.ts";
 import { onRemoteHost } from "../ssh.ts";
+import { UnfitLayer } from "../tar_split.ts";
 
 /** Bytes per second and milliseconds from which on building there is the better way. */
 const SLOW_LINK = 4e6;
@@ -74,14 +70,9 @@ async function throughSsh(
   session: Session,
   image: Image,
 ): Promise<string> {
-  const nothing: RemoteState = {
-    whole: false,
-    tagged: "",
-    present: 0,
-    blobs: undefined,
-    format: "none",
-  };
-  const state = context.dryRun ? nothing : await askRemote(context, session, image);
+  const [state, steps] = context.dryRun
+    ? [NOTHING_THERE, []]
+    : await Promise.all([askRemote(context, session, image), stepSizes(context, image)]);
   const all = image.layers.length;
   const of = (layers: number, bytes: number): string =>
     `${layers} of ${all} layers, ${formatBytes(bytes)} of ${formatBytes(image.size)}, `;
@@ -89,42 +80,77 @@ async function throughSsh(
     if (state.tagged !== image.id) await tagRemote(context, session, image.id);
     return of(0, 0);
   }
+  if (state.present > 0) {
+    const host = session.remoteHost?.name;
+    progress(context, "remote", `${host} has ${state.present} of ${all} layers`);
+  }
+  progress(context, "local", `Exporting ${session.imageTag}`);
+  // Which layers are to be read is not known in a dry run: docker save stands for all of it.
+  const layerwise = !context.dryRun && !state.containerd && hasReadableLayers(image);
+  const task = { image, state, steps, layerwise };
+  const { layers, bytes } = await sendInSomeWay(context, session, task);
+  return of(layers, bytes);
+}
+
+/** What a dry run takes a remote engine for: it asks no host. */
+const NOTHING_THERE: RemoteState = {
+  whole: false,
+  tagged: "",
+  present: 0,
+  containerd: false,
+  blobs: undefined,
+  format: "none",
+};
+
+interface Task {
+  readonly image: Image;
+  readonly state: RemoteState;
+  /** From {@link stepSizes}. */
+  readonly steps: readonly number[];
+  /** Read the layers one by one. */
+  readonly layerwise: boolean;
+}
+
+interface Sent {
+  readonly layers: number;
+  readonly bytes: number;
+}
+
+/** Sends single layers where they can be read, else what docker save gives of them, at last all that it gives. */
+async function sendInSomeWay(context: Context, session: Session, task: Task): Promise<Sent> {
+  const { state, layerwise } = task;
   try {
-    const { layers, bytes } = await send(context, session, { image, state });
-    return of(layers, bytes);
+    return await send(context, session, task);
   } catch (error) {
-    const thin = state.present > 0 || (state.blobs?.size ?? 0) > 0;
-    if (!(error instanceof LoadFailure) || !thin || HOPELESS.test(error.message)) throw error;
+    if (error instanceof UnfitLayer) {
+      progress(context, "local", `${error.message}: docker save reads the whole image instead`);
+      return await sendInSomeWay(context, session, { ...task, layerwise: false });
+    }
+    const partial = layerwise || state.present > 0 || (state.blobs?.size ?? 0) > 0;
+    if (!(error instanceof LoadFailure) || !partial || HOPELESS.test(error.message)) throw error;
     progress(context, "remote", `${error.message}: sending the whole image instead`);
     const whole = { ...state, present: 0, blobs: undefined };
-    const { layers, bytes } = await send(context, session, { image, state: whole });
-    return of(layers, bytes);
+    return await send(context, session, { ...task, state: whole, layerwise: false });
   }
 }
 
 async function send(
   context: Context,
   session: Session,
-  { image, state }: { readonly image: Image; readonly state: RemoteState },
-): Promise<{ readonly layers: number; readonly bytes: number }> {
-  const size = context.dryRun ? image.size : await missingBytes(context, image, state.present);
+  { image, state, steps, layerwise }: Task,
+): Promise<Sent> {
+  const size = missingBytes(image, { present: state.present, steps });
   const all = image.layers.length;
-  if (state.present > 0) {
-    progress(
-      context,
-      "remote",
-      `${session.remoteHost?.name} has ${state.present} of ${all} layers`,
-    );
-  }
-  progress(context, "local", `Exporting ${session.imageTag}`);
   const shown = transfer(context, "remote", size);
   let layers = 0;
   const bytes = await streamImage(context, session, {
     image,
     state,
     size,
+    layerwise,
     events: {
       onBytes: shown.update,
+      onSize: shown.expect,
       onLayer: ({ position, size, sent }) => {
         if (!sent) return;
         layers++;

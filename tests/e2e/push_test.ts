@@ -70,6 +70,13 @@ async function freshBase(): Promise<AsyncDisposable & { readonly tag: string }> 
 /** A layer of two kilobytes that no other image has. */
 const smallLayer = (): string => `RUN echo ${crypto.randomUUID()} > /now`;
 
+/** The containers through which pushes read the local engine's images, and what reads. */
+async function readersHere(): Promise<string> {
+  const containers = await london(["docker", "ps", "-aq", "--filter", "label=dockerdo.push"]);
+  const processes = await london(["pgrep", "-af", "docker cp [0-9a-f]+:/dockerdo-"]);
+  return containers.stdout + processes.stdout;
+}
+
 /** What still loads an image on reykjavik: the shell around docker load has the id among its words. */
 async function loadsThere(id: string): Promise<string> {
   return (await reykjavik(["pgrep", "-af", id])).stdout;
@@ -151,10 +158,57 @@ Deno.test("push copes with layers that are the same", async () => {
   const first = await build("COPY a /a");
   await pushes(user);
   assert.equal(await idOf(reykjavik, user.tag), first);
-  // The new layer is the same as one that is there: it is a link to it, so that one goes along.
+  // The new layer is the same as one that is there, but not as a chain.
   const second = await build("COPY a /a\nCOPY a /a");
-  assertSent(await pushes(user), "3 of 5 layers", 16_000);
+  assertSent(await pushes(user), "1 of 5 layers", 16_000);
   assert.equal(await idOf(reykjavik, user.tag), second);
+});
+
+Deno.test("push reads only what it sends, and leaves no container and no volume", async () => {
+  await using user = await pusher("reykjavik");
+  const volume = "VOLUME /usr";
+  const first = await user.build(`FROM ${BASE_IMAGE}`, volume, smallLayer());
+  await pushes(user);
+  const volumes = async (): Promise<string> => (await london(["docker", "volume", "ls"])).stdout;
+  const before = await volumes();
+  const names = "RUN mkdir -p /a/b /a.b && ln -s b /a/link && : > /a/empty && rm /etc/motd && " +
+    "echo 1 > /a/b/1 && ln /a/b/1 /a/2 && ln /a/b/1 /z && echo 3 > /a.b/3 && rm -r /srv && " +
+    `mkdir /srv && echo 4 > "/srv/$(printf '\\377')" && echo 5 > /srv/${"n".repeat(200)}`;
+  const second = await user.build(`FROM ${first}`, names, smallLayer());
+  const { code, stderr } = await user.types("dockerdo push --verbose");
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stderr, /docker save/);
+  assertSent(stderr.trim().split("\n").at(-1) ?? "", "2 of 4 layers", 16_000);
+  assert.equal(await idOf(reykjavik, user.tag), second);
+  assert.deepEqual([await readersHere(), await volumes()], ["", before]);
+});
+
+Deno.test("push tells of layers that cannot be read one by one, and sends them all the same", async () => {
+  await using user = await pusher("reykjavik");
+  await user.does(`echo ${crypto.randomUUID()} > b; echo > a; tar -cf layer.tar b a`);
+  await user.does(`docker import -c 'LABEL dockerdo.lab=1' layer.tar ${user.tag}`);
+  const id = await idOf(london, user.tag);
+  const { code, stderr } = await user.types("dockerdo push");
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /order of their own: docker save reads the whole image instead\n/);
+  assert.match(stderr, /: 1 of 1 layers, [\d.]+ k?B of \d+ B, [\d.]+ s\n$/);
+  assert.equal(await idOf(reykjavik, user.tag), id);
+  assert.equal(await readersHere(), "");
+});
+
+Deno.test("what a push that was killed left behind goes with the next one, and with rm", async () => {
+  await using user = await pusher("reykjavik");
+  await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  const { id } = await storedSession(user);
+  const labels = `--label dockerdo.push=${id} --label dockerdo.push.pid=4194305`;
+  const leave = (): Promise<string> => user.does(`docker create ${labels} ${user.tag} x`);
+  await leave();
+  assert.notEqual(await readersHere(), "");
+  await pushes(user);
+  assert.equal(await readersHere(), "");
+  await leave();
+  await user.does("dockerdo rm --force --delete");
+  assert.deepEqual([await readersHere(), await idOf(london, user.tag)], ["", ""]);
 });
 
 Deno.test("push to a login whose shell prints noise arrives all the same", async () => {
@@ -200,9 +254,7 @@ for (
     assert.equal(code, exitCode, stderr);
     assert.match(stderr, message);
     await poll(async () => await loadsThere(id) === "", { what: "the end of docker load there" });
-    await poll(async () => (await london(["pgrep", "-f", `docker save ${id}`])).code === 1, {
-      what: "the end of docker save here",
-    });
+    await poll(async () => await readersHere() === "", { what: "the end of all that read here" });
     assert.equal(await idOf(reykjavik, user.tag), old);
     link.setRate(Infinity);
     assertSent(await pushes(user), "2 of 2 layers", BASE_BYTES);
@@ -224,6 +276,36 @@ Deno.test("a link that is cut in the middle of a push is told of, and the next p
   const { code, stderr } = await pushing;
   assert.equal(code, 1, stderr);
   assert.match(stderr, /the connection to reykjavik-cut was lost: .*\n {2}The images there are as/);
+  await poll(async () => await loadsThere(id) === "", { what: "the end of docker load there" });
+  assert.equal(await idOf(reykjavik, user.tag), "");
+  link.setRate(Infinity);
+  assertSent(await pushes(user), "2 of 2 layers", BASE_BYTES);
+  assert.equal(await idOf(reykjavik, user.tag), id);
+});
+
+Deno.test("a link that freezes in the middle of a push ends it in time, and the next push arrives", async () => {
+  await using base = await freshBase();
+  await using link = startLink({ to: "10.77.0.2:22", rttMs: 0 });
+  await using _host = await addHost("reykjavik-frozen", { port: link.port });
+  await using user = await pusher("reykjavik-frozen");
+  const id = await user.build(`FROM ${base.tag}`, smallLayer());
+  link.setRate(2e6);
+  const before = link.bytes.up;
+  const pushing = user.types("dockerdo push");
+  await poll(() => link.bytes.up > before + 1e6, { what: "a megabyte under way", limitMs: 20_000 });
+  link.freeze();
+  const frozen = Date.now();
+  const { code, stderr } = await pushing;
+  assert.equal(code, 1, stderr);
+  assert.match(
+    stderr,
+    /the connection to reykjavik-frozen was lost: .*\n {2}The images there are as/,
+  );
+  // ServerAliveInterval 5, ServerAliveCountMax 3.
+  assert.ok(Date.now() - frozen < 25_000, `${Date.now() - frozen} ms`);
+  assert.equal(await readersHere(), "");
+  link.cut();
+  link.thaw();
   await poll(async () => await loadsThere(id) === "", { what: "the end of docker load there" });
   assert.equal(await idOf(reykjavik, user.tag), "");
   link.setRate(Infinity);

@@ -53,8 +53,34 @@ Deno.test("parseImage() reads what a real engine answered", () => {
       "sha256:eb4176c60bf71825d733ffdbbf9fd8900641647a2cb3f5392e4537d1981aa653",
       "sha256:bc36c3ed32f72948c1d9721370d7c396df0a5fdb585363ed3fb06f76d33098e5",
     ],
+    layerDirs: [],
+    volumes: [],
     labels: { "dockerdo.lab": "1" },
   });
+});
+
+Deno.test("parseImage() knows where overlay2 has the layers, the lowest first, and what volumes there are", () => {
+  const stored = (driver: string, data: unknown): unknown => {
+    const image = {
+      GraphDriver: { Name: driver, Data: data },
+      Config: { Volumes: { "/data": {} } },
+    };
+    const { layerDirs, volumes } = parseImage(JSON.stringify([image]));
+    return { layerDirs, volumes };
+  };
+  const [top, middle, low] = ["c", "b", "a"].map((id) => `/var/lib/docker/overlay2/${id}/diff`);
+  const LowerDir = `${middle}:${low}`;
+  assert.deepEqual([
+    stored("overlay2", { LowerDir, MergedDir: "/m", UpperDir: top, WorkDir: "/w" }),
+    stored("overlay2", { MergedDir: "/m", UpperDir: top, WorkDir: "/w" }),
+    stored("fuse-overlayfs", { LowerDir, UpperDir: top }),
+    stored("overlayfs", null),
+  ], [
+    { layerDirs: [low, middle, top], volumes: ["/data"] },
+    { layerDirs: [top], volumes: ["/data"] },
+    { layerDirs: [], volumes: ["/data"] },
+    { layerDirs: [], volumes: ["/data"] },
+  ]);
 });
 
 Deno.test("parseContainers() fills in what an engine leaves out", () => {

@@ -33,11 +33,17 @@ Deno.test("formatTransfer() tells what passed, how fast, and how long it still t
   assert.deepEqual([
     formatTransfer({ done: 50e6, sent: 20e6 }, { total: 150e6, ms: 4000 }),
     formatTransfer({ done: 0, sent: 0 }, { total: 150e6, ms: 0 }),
+    formatTransfer({ done: 50e6, sent: 1e6 }, { total: 150e6, ms: 999 }),
     formatTransfer({ done: 160e6, sent: 64e6 }, { total: 150e6, ms: 4000 }),
+    formatTransfer({ done: 50e6, sent: 20e6 }, { total: 150e6, exact: true, ms: 4000 }),
+    formatTransfer({ done: 150e6, sent: 64e6 }, { total: 150e6, exact: true, ms: 4000 }),
   ], [
     "50.0 MB of about 150 MB, 5.0 MB/s, 8.0 s left",
-    "0 B of about 150 MB, 0 B/s",
+    "0 B of about 150 MB",
+    "50.0 MB of about 150 MB",
     "160 MB, 16.0 MB/s",
+    "50.0 MB of 150 MB, 5.0 MB/s, 8.0 s left",
+    "150 MB, 16.0 MB/s, docker load goes on",
   ]);
 });
 

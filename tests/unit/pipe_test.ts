@@ -51,6 +51,16 @@ Deno.test("pipe() ends a source that has nothing to write yet when the sink has 
   assert.deepEqual([from.code, to], [137, { code: 255, stdout: "", stderr: "gone\n" }]);
 });
 
+Deno.test("pipe() lets a source finish its work whose output was read to its end", async () => {
+  using dir = temporaryDir();
+  const { from, to } = await pipe(testContext(), {
+    from: ["sh", "-c", `echo all; exec >&-; until [ -e ${dir.path}/ended ]; do :; done; exit 3`],
+    to: ["sh", "-c", `cat; touch ${dir.path}/ended`],
+    onBytes: () => {},
+  });
+  assert.deepEqual([from.code, to.stdout], [3, "all\n"]);
+});
+
 Deno.test("pipe() ends both where what is in between gives up, and says why", async () => {
   const piped = pipe(testContext(), {
     from: ["cat", "/dev/zero"],

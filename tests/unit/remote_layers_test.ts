@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { askRemote, missingBytes } from "../../src/push.ts";
+import { askRemote, missingBytes, stepSizes } from "../../src/remote_layers.ts";
 import { fakes, temporaryDir, testContext, testSession } from "./fixture.ts";
 
 const ID = `sha256:${"a".repeat(64)}`;
@@ -14,13 +14,19 @@ async function asked(answer: string): Promise<unknown> {
 }
 
 Deno.test("askRemote() learns that the whole image is there, and what has its tag", async () => {
-  assert.deepEqual(await asked(`program zstd\ntagged sha256:old\nimage ${ID}\n`), {
-    whole: true,
-    tagged: "sha256:old",
-    present: 0,
-    blobs: undefined,
-    format: "zstd",
-  });
+  assert.deepEqual(
+    await asked(
+      `program zstd\nknown ${ID} ["a:1","a:2"]\nknown sha256:old ["b:1","dockerdo-debian:bookworm-demo"]\npresent 3 ${ID}\n`,
+    ),
+    {
+      whole: true,
+      tagged: "sha256:old",
+      present: 3,
+      containerd: false,
+      blobs: undefined,
+      format: "zstd",
+    },
+  );
 });
 
 Deno.test("askRemote() learns how many layers a classic image store has", async () => {
@@ -29,6 +35,7 @@ Deno.test("askRemote() learns how many layers a classic image store has", async 
     whole: false,
     tagged: "",
     present: 2,
+    containerd: false,
     blobs: undefined,
     format: "gzip",
   });
@@ -42,6 +49,7 @@ Deno.test("askRemote() goes by blobs where the image store is containerd's", asy
     whole: false,
     tagged: "",
     present: 0,
+    containerd: true,
     blobs: new Set([blob]),
     format: "none",
   });
@@ -62,12 +70,16 @@ Deno.test("askRemote() tells of an engine that does not answer", async () => {
   });
 });
 
-Deno.test("missingBytes() adds up the topmost steps of the history that made a layer", async () => {
+Deno.test("stepSizes() knows the steps of the history that made a layer", async () => {
   using dir = temporaryDir();
   using fake = fakes(dir.path, { FAKE_docker_history: "0\n5\n0\n0\n40\n300\n" });
-  const context = testContext({ env: fake.env });
+  assert.deepEqual(await stepSizes(testContext({ env: fake.env }), IMAGE), [5, 40, 300]);
+});
+
+Deno.test("missingBytes() adds up the topmost steps", () => {
+  const steps = [5, 40, 300];
   assert.deepEqual(
-    await Promise.all([0, 1, 2, 3].map((present) => missingBytes(context, IMAGE, present))),
+    [0, 1, 2, 3].map((present) => missingBytes(IMAGE, { present, steps })),
     [300, 45, 5, 0],
   );
 });
