@@ -98,6 +98,8 @@ for (const rttMs of RTTS) {
   const { containerId: local } = await storedSession(here) as { containerId: string };
   const config = `${user.sessionDir()}/ssh_config`;
   const bare = await bareChild(user.home);
+  const asDevcontainer = JSON.stringify({ workspaceFolder: "/" });
+  await Deno.writeTextFile(`${here.workDir}/.devcontainer.json`, asDevcontainer);
   const env = user.env();
   // As it is installed: the launcher in bin/ is one more shell, and for checkouts only.
   const program = (name: string): string[] => {
@@ -106,9 +108,12 @@ for (const rttMs of RTTS) {
   };
   const candidates: Candidate[] = [
     { name: BARE, argv: [Deno.execPath(), "run", "--quiet", "--allow-run", bare] },
-    ...compiledBy === undefined
-      ? []
-      : [{ name: OTHER_BARE, argv: [compiledBy, "run", "--quiet", "--allow-run", bare] }],
+    ...compiledBy === undefined ? [] : [{
+      name: OTHER_BARE,
+      argv: [compiledBy, "run", "--quiet", "--allow-run", bare],
+      // One version throws away what another one has compiled.
+      env: { DENO_DIR: `${user.home}/deno` },
+    }],
     { name: RAW_SSH, argv: ["ssh", "-F", config, "container", "true"] },
     { name: DODO, argv: [...program("dodo.ts"), "true"], env },
     ...compiled === undefined
@@ -128,7 +133,7 @@ for (const rttMs of RTTS) {
           "--container-id",
           local,
           "--workspace-folder",
-          user.workDir,
+          here.workDir,
           "true",
         ],
       }]
