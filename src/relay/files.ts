@@ -129,7 +129,7 @@ function streamOf(core: Core, handle: Handle): Stream | undefined {
   if (handle.stream === undefined) {
     const attrs = handle.known?.attrs;
     if (attrs === undefined || !isRegular(attrs) || sizeOf(attrs) <= SMALL) return undefined;
-    handle.stream = new Stream(core.link, core.budget, sizeOf(attrs));
+    handle.stream = new Stream({ link: core.link, budget: core.budget, size: sizeOf(attrs) });
   }
   return handle.stream;
 }

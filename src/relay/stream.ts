@@ -4,9 +4,21 @@ import { Pool } from "./pool.ts";
 import { Type } from "./wire.ts";
 
 const CHUNK = 64 * 1024;
+const NARROWEST = 4;
 const WIDEST = 64;
 /** Milliseconds for which a chunk that was read ahead may wait. */
 const LASTS = 1000;
+/** Milliseconds for an answer above which less is asked for early: what is queued on a slow link gets old there. */
+const SLOW = 400;
+/** Kernel and sshfs ask for several pieces at once, and may swap neighbours. */
+const NEIGHBOURS = 4 * CHUNK;
+/**
+ * In a long read they ask for twelve times 128 KiB at once (max_background and max_readahead of FUSE), by many
+ * threads: a request may be overtaken by all the others. Seen were 480 KiB.
+ */
+const OVERTAKEN = 24 * CHUNK;
+/** Reads in order after which it is a long one. */
+const LONG = 16;
 
 /** Bytes of all read-ahead together. */
 export class Budget {
@@ -19,7 +31,7 @@ const pool = new Pool(CHUNK, WIDEST);
 interface Chunk {
   buffer: Uint8Array;
   data: Uint8Array | undefined;
-  askedAt: number;
+  arrivedAt: number;
   waiting: (() => void)[];
 }
 
@@ -31,19 +43,24 @@ export class Stream {
   private next = 0;
   private width = 0;
   private reads = 0;
+  /** Everything before it has been asked for, by a read or ahead of one. */
+  private asked = 0;
+  /** Milliseconds that the last answer took. */
+  private took = 0;
 
   constructor(
-    private readonly link: Link,
-    private readonly budget: Budget,
-    private readonly size: number,
+    private readonly options: {
+      readonly link: Pick<Link, "send">;
+      readonly budget: Budget;
+      readonly size: number;
+      readonly now?: () => number;
+    },
   ) {}
 
-  /**
-   * Whether this read is part of reading in order. Kernel and sshfs ask several pieces at once and
-   * may swap neighbours, so anything near the expected place counts.
-   */
+  /** Whether this read is part of reading in order: anything near the expected place counts. */
   follows(offset: number, length: number): boolean {
-    const near = Math.abs(offset - this.next) <= 4 * CHUNK || this.chunks.has(floor(offset));
+    const slack = this.reads > LONG ? OVERTAKEN : NEIGHBOURS;
+    const near = Math.abs(offset - this.next) <= slack || this.chunks.has(floor(offset));
     if (near) {
       this.reads++;
       this.next = Math.max(this.next, offset + length);
@@ -53,23 +70,29 @@ export class Stream {
       this.width = 0;
       this.clear();
     }
-    return near && this.reads > 1 && offset + length <= this.size;
+    return near && this.reads > 1 && offset + length <= this.options.size;
   }
 
   /** Reads in order; `got` gets a view good only during the call, or undefined: ask the server. */
   read(remote: Uint8Array, offset: number, length: number, got: Got): void {
-    this.width = Math.min(Math.max(4, this.width * 2), WIDEST);
+    const { budget, size } = this.options;
+    if (this.took < SLOW / 2) this.width = Math.min(this.width * 2, WIDEST);
+    this.width = Math.max(this.width, NARROWEST);
     const first = floor(offset);
     const last = floor(offset + length - 1);
-    const end = Math.min(last + this.width * CHUNK, floor(this.size - 1));
-    const now = performance.now();
+    const end = Math.min(last + this.width * CHUNK, floor(size - 1));
+    const now = this.now();
     for (const [at, chunk] of this.chunks) {
-      if (at < first - 4 * CHUNK || now - chunk.askedAt > LASTS && chunk.data) this.discard(at);
+      const old = now - chunk.arrivedAt > LASTS;
+      if (old || at < first - OVERTAKEN) this.discard(at);
+      if (old) this.asked = Math.min(this.asked, at);
     }
-    for (let at = first; at <= end; at += CHUNK) {
-      if (this.chunks.has(at)) continue;
-      if (at > last && this.budget.used + CHUNK > this.budget.capacity) break;
-      this.ask(remote, at);
+    for (let at = first; at <= last; at += CHUNK) {
+      if (!this.chunks.has(at)) this.ask(remote, at);
+    }
+    for (let at = Math.max(this.asked, last + CHUNK); at <= end; at += CHUNK) {
+      if (budget.used + CHUNK > budget.capacity) break;
+      if (!this.chunks.has(at)) this.ask(remote, at);
     }
     this.gather(first, last, offset, length, got);
   }
@@ -77,24 +100,36 @@ export class Stream {
   /** What was read ahead may be out of date. */
   clear(): void {
     for (const at of [...this.chunks.keys()]) this.discard(at);
+    this.asked = 0;
+  }
+
+  private now(): number {
+    return this.options.now?.() ?? performance.now();
   }
 
   private ask(remote: Uint8Array, at: number): void {
+    const { link, budget, size } = this.options;
     const buffer = pool.take();
-    const chunk: Chunk = { buffer, data: undefined, askedAt: performance.now(), waiting: [] };
+    const chunk: Chunk = { buffer, data: undefined, arrivedAt: Infinity, waiting: [] };
     this.chunks.set(at, chunk);
-    this.budget.used += CHUNK;
+    this.asked = Math.max(this.asked, at + CHUNK);
+    budget.used += CHUNK;
     let have = 0;
-    const data = buffer.subarray(0, Math.min(CHUNK, this.size - at));
+    const data = buffer.subarray(0, Math.min(CHUNK, size - at));
+    const askedAt = this.now();
     const finish = (ok: boolean) => {
       if (this.chunks.get(at) !== chunk) return pool.give(buffer);
-      if (ok) chunk.data = data;
-      else this.discard(at);
+      this.took = this.now() - askedAt;
+      if (this.took > SLOW) this.width >>= 1;
+      if (ok) {
+        chunk.data = data;
+        chunk.arrivedAt = this.now();
+      } else this.discard(at);
       for (const call of chunk.waiting.splice(0)) call();
     };
     const more = () => {
       const from = at + have;
-      this.link.send(
+      link.send(
         Type.READ,
         (to) => to.blob(remote).u64(from).u32(data.length - have),
         (type, answer) => {
@@ -138,7 +173,7 @@ export class Stream {
     const chunk = this.chunks.get(at);
     if (chunk === undefined) return;
     this.chunks.delete(at);
-    this.budget.used -= CHUNK;
+    this.options.budget.used -= CHUNK;
     if (chunk.data !== undefined) pool.give(chunk.buffer);
     for (const call of chunk.waiting.splice(0)) call();
   }
