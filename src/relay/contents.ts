@@ -31,8 +31,8 @@ interface Fetch {
 }
 
 export interface ContentsOptions {
-  link: Link;
-  tree: Tree;
+  link: Pick<Link, "send">;
+  tree: Pick<Tree, "changedAt" | "believes">;
   /** Bytes of memory. */
   capacity: number;
   lifetime: number;
@@ -57,8 +57,7 @@ export class Contents {
   find(path: string, attrs: Uint8Array): Uint8Array | undefined {
     const content = this.kept.get(path);
     if (content === undefined) return undefined;
-    const expired = content.young && performance.now() - content.learnedAt >= this.options.lifetime;
-    if (expired || !sameVersion(content.attrs, attrs)) {
+    if (this.hasExpired(content) || !sameVersion(content.attrs, attrs)) {
       this.forget(path);
       return undefined;
     }
@@ -88,7 +87,7 @@ export class Contents {
   has(path: string, attrs: Uint8Array): boolean {
     if (this.fetches.has(path)) return true;
     const content = this.kept.get(path);
-    return content !== undefined && sameVersion(content.attrs, attrs);
+    return content !== undefined && !this.hasExpired(content) && sameVersion(content.attrs, attrs);
   }
 
   /** Fetches a small file; `done` is called in any case, and `find` then tells. */
@@ -137,6 +136,10 @@ export class Contents {
     this.kept.clear();
     this.bytes = 0;
     this.unread = 0;
+  }
+
+  private hasExpired({ young, learnedAt }: Content): boolean {
+    return young && performance.now() - learnedAt >= this.options.lifetime;
   }
 
   /** One byte more than its size is asked for: a file that has grown is not taken for whole. */
