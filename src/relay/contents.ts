@@ -10,7 +10,7 @@ const PIECE = 32 * 1024;
 /** Memory that one kept file costs beside its bytes, about. */
 const COST = 400;
 /** Files, and bytes, that may be on their way ahead of need. */
-const FLIGHT = 128;
+const FLIGHT = 384;
 const FLIGHT_BYTES = 2 << 20;
 /** Seconds after a write in which another one may leave size and time as they are. */
 const YOUNG = 5;
