@@ -17,7 +17,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
  * Runs two children, the first one's stdout streaming into the second's stdin. `onBytes` hears the number of
  * bytes passed on so far. `pass` may change the stream on its way; where it throws, both children are ended,
  * and so is the pipe unless it was the first one that failed. A first one that is no longer wanted is killed
- * (exit code 137); one whose output was read to its end may finish its work. Memory stays flat: nothing is read before the second takes it.
+ * (exit code 137); one whose output was read to its end may finish its work. Memory stays flat: nothing is read
+ * before the second takes it.
  */
 export async function pipe(
   context: Context,
