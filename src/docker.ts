@@ -27,6 +27,15 @@ export interface Image {
   readonly size: number;
   /** The digests of the uncompressed layers, the lowest first. */
   readonly layers: readonly string[];
+  readonly os: string;
+  readonly architecture: string;
+  /** Of the architecture; empty where there is one only. */
+  readonly variant: string;
+  /**
+   * All that a container of it goes by, but the layers, in one way of writing: the same image has another id in
+   * containerd's image store than in a classic one, and docker shows it with other empty fields.
+   */
+  readonly settings: string;
   /** Where the engine has the files of each layer, in the same order; empty unless its store is overlay2. */
   readonly layerDirs: readonly string[];
   /** Paths of the volumes that each container gets. */
@@ -80,10 +89,18 @@ export function captureDocker(
   engine: Engine,
   { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
 ): Promise<Finished> {
-  const argv = ["docker", ...words];
+  return captureOn(context, engine, { words: ["docker", ...words], ...options });
+}
+
+/** Runs `words` on the host of an engine and returns what they wrote. */
+export function captureOn(
+  context: Context,
+  engine: Engine,
+  { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
+): Promise<Finished> {
   return engine === "local"
-    ? capture(context, argv, options)
-    : captureOnRemoteHost(context, engine, { words: argv, ...options });
+    ? capture(context, words, options)
+    : captureOnRemoteHost(context, engine, { words, ...options });
 }
 
 /** What keeps docker from answering: the program, the permission, the engine itself, or its disk. */
@@ -204,7 +221,7 @@ export async function inspectImage(
 ): Promise<Image | undefined> {
   const words = ["image", "inspect", reference];
   const finished = await captureDocker(context, engine, { words, question: true });
-  if (finished.code === 0) return parseImage(finished.stdout);
+  if (finished.code === 0) return parseImages(finished.stdout)[0];
   if (/no such image/i.test(finished.stderr)) return undefined;
   throw dockerFailure(engine, "Asking docker for the image", finished);
 }
@@ -228,9 +245,12 @@ export function parseContainers(json: string): Container[] {
   });
 }
 
-/** The first image in the JSON of `docker image inspect`. */
-export function parseImage(json: string): Image {
-  const [item] = asArray(parseJson(json));
+/** The images in the JSON of `docker image inspect`. */
+export function parseImages(json: string): Image[] {
+  return asArray(parseJson(json)).map(asImage);
+}
+
+function asImage(item: unknown): Image {
   const config = field(item, "Config");
   const driver = field(item, "GraphDriver");
   const data = field(driver, "Name") === "overlay2" ? field(driver, "Data") : undefined;
@@ -241,12 +261,25 @@ export function parseImage(json: string): Image {
     id: asText(field(item, "Id")),
     size: Number(field(item, "Size") ?? 0),
     layers: asArray(field(field(item, "RootFS"), "Layers")).map(asText),
+    os: asText(field(item, "Os")),
+    architecture: asText(field(item, "Architecture")),
+    variant: asText(field(item, "Variant")),
+    settings: JSON.stringify([
+      ...["Created", "Author"].map((name) => asText(field(item, name))),
+      // Image is the parent, which only the engine that built it knows.
+      entries(config).filter(([name, value]) => name !== "Image" && !isEmpty(value)).sort(),
+    ]),
     layerDirs: dirs.filter(Boolean).reverse(),
     volumes: entries(field(config, "Volumes")).map(([path]) => path),
     labels: Object.fromEntries(
       entries(field(config, "Labels")).map(([name, value]) => [name, asText(value)]),
     ),
   };
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === "" || value === false ||
+    typeof value === "object" && Object.keys(value).length === 0;
 }
 
 // docker sets a PATH of its own where an image has none.

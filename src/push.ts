@@ -1,10 +1,18 @@
-import { readLayerNames, thinArchive, type Thinning, UnknownLayerNames } from "./archive.ts";
+import {
+  blobName,
+  readLayerNames,
+  thinArchive,
+  type Thinning,
+  UnknownLayerNames,
+} from "./archive.ts";
 import { compress } from "./compression.ts";
-import { captureDocker, dockerArgv, dockerFailure, type Image, inspectImage } from "./docker.ts";
+import { assembleBlobs, blobsArgv, type StoredImage } from "./content_store.ts";
+import { captureDocker, dockerArgv, dockerFailure, type Image } from "./docker.ts";
 import { Failure } from "./error.ts";
-import { assembleArchive, readerArgv, removeReaders } from "./layer_store.ts";
+import { assembleArchive, layersArgv } from "./layer_store.ts";
 import { pipe, through } from "./pipe.ts";
 import type { Context, Finished } from "./process.ts";
+import { removeReaders } from "./reader.ts";
 import type { RemoteState } from "./remote_layers.ts";
 import type { Session } from "./session.ts";
 import { onRemoteHost } from "./ssh.ts";
@@ -25,9 +33,21 @@ export interface PushEvents {
   readonly onRate: (bytesPerSecond: number) => void;
 }
 
-// $1 the format, $2 the image's id, $3 its tag, which moves when the whole image is there: else there is no such id.
-const LOAD = `if [ "$1" = none ]; then docker load -q; else "$1" -dc | docker load -q; fi || exit
-docker tag "$2" "$3" 2>/dev/null && echo "verified $2" || :`;
+// $1 the format, $2 the image's id there if it is known, $3 its tag, which moves when the whole image is there, $4
+// its layers. docker load may end well with an image that it could not unpack.
+const LOAD =
+  `said=$(if [ "$1" = none ]; then docker load -q; else "$1" -dc | docker load -q; fi 2>&1) || {
+  code=$?; printf '%s\\n' "$said" >&2; exit $code
+}
+case $said in *'rror unpacking'*) printf '%s\\n' "$said" >&2; exit 1 ;; esac
+id=$2
+[ -n "$id" ] || {
+  id=\${said##*sha256:}
+  id=sha256:\${id%%[!0-9a-f]*}
+  layers=$(docker image inspect --format '{{range .RootFS.Layers}} {{.}}{{end}}' "$id" 2>/dev/null)
+  [ "$layers" = "$4" ] || exit 0
+}
+docker tag "$id" "$3" 2>/dev/null && echo verified || :`;
 
 /** Gives an image that the remote engine has the session's tag. */
 export async function tagRemote(context: Context, session: Session, id: string): Promise<void> {
@@ -39,9 +59,12 @@ export async function tagRemote(context: Context, session: Session, id: string):
 /** The remote engine did not take an archive. */
 export class LoadFailure extends Failure {}
 
+/** How the local engine's image is read: layer by layer, blob by blob, or all of it as docker save gives it. */
+export type Source = "layers" | StoredImage | "saved";
+
 interface Transfer {
   readonly image: LocalImage;
-  readonly state: Pick<RemoteState, "present" | "blobs" | "format">;
+  readonly state: Pick<RemoteState, "present" | "base" | "format">;
   /** Bytes to send, as far as is known. */
   readonly size: number;
   readonly events: PushEvents;
@@ -49,20 +72,18 @@ interface Transfer {
 
 /**
  * Streams an image from the local engine into the remote one, without the layers that are there, and tags it
- * when it has arrived whole. With `layerwise` only the layers that are sent are read, else `docker save` reads
- * them all; it is for images that have readable layers, and {@link UnfitLayer} tells of one where that fails.
- * Returns the bytes that went over the link.
+ * when it has arrived whole. Only `docker save` reads layers that are not sent; where one cannot be read in
+ * another way, {@link UnfitLayer} tells of it. Returns the bytes that went over the link.
  */
 export async function streamImage(
   context: Context,
   session: Session,
-  { layerwise, ...transfer }: Transfer & { readonly layerwise: boolean },
+  { source, ...transfer }: Transfer & { readonly source: Source },
 ): Promise<number> {
-  const sent = layerwise
-    ? await sendLayers(context, session, transfer)
-    : await sendSaved(context, session, transfer);
-  const { image } = transfer;
-  if (!(await hasArrived(context, session, { image, loaded: sent.output }))) {
+  const sent = source === "saved"
+    ? await sendSaved(context, session, transfer)
+    : await sendRead(context, session, { ...transfer, source });
+  if (!context.dryRun && !/^verified$/m.test(sent.output)) {
     throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);
   }
   return sent.bytes;
@@ -70,22 +91,27 @@ export async function streamImage(
 
 interface Sent {
   readonly bytes: number;
-  /** What docker load said. */
+  /** What the script on the remote host said. */
   readonly output: string;
 }
 
-async function sendLayers(
+async function sendRead(
   context: Context,
   session: Session,
-  transfer: Transfer,
+  { source, ...transfer }: Transfer & { readonly source: Exclude<Source, "saved"> },
 ): Promise<Sent> {
-  const { image, state: { present }, events: { onLayer, onSize } } = transfer;
-  const wanted = { present, onLayer, onSize };
+  const { image, state: { present, base }, events: { onLayer, onSize } } = transfer;
+  const wanted = { present, onLayer, onSize, ...base === undefined ? {} : { base } };
+  const byLayers = source === "layers";
   try {
     return await send(context, session, {
       ...transfer,
-      argv: await readerArgv(session.id, image, wanted),
-      archive: (output) => assembleArchive(output, image, wanted),
+      id: byLayers ? image.id : source.config.digest,
+      argv: byLayers
+        ? await layersArgv(session.id, image, wanted)
+        : blobsArgv(session.id, image, { stored: source, present }),
+      archive: (output) =>
+        byLayers ? assembleArchive(output, image, wanted) : assembleBlobs(output, source, wanted),
       failure: ({ stderr }) => new UnfitLayer(stderr.trim()),
     });
   } catch (error) {
@@ -99,18 +125,21 @@ async function sendSaved(
   session: Session,
   { names, ...transfer }: Transfer & { readonly names?: ReadonlyMap<string, number> },
 ): Promise<Sent> {
-  const { image, state: { present, blobs }, events: { onLayer } } = transfer;
+  const { image, state: { present, base }, events: { onLayer } } = transfer;
   const argv = dockerArgv("local", ["save", image.id]);
   const thinning: Thinning = {
     digests: image.layers,
-    present,
+    // An image that is made of blobs wants these very ones.
+    ...base === undefined
+      ? { present }
+      : { present: 0, blobs: new Set(base.map((layer) => blobName(layer.digest))) },
     onLayer,
-    ...blobs === undefined ? {} : { blobs },
     ...names === undefined ? {} : { names },
   };
   try {
     return await send(context, session, {
       ...transfer,
+      id: image.layerDirs.length > 0 ? image.id : "",
       argv,
       archive: (output) => thinArchive(output, thinning),
       failure: (finished) => dockerFailure("local", "Exporting the image", finished),
@@ -126,7 +155,9 @@ async function sendSaved(
 async function send(
   context: Context,
   session: Session,
-  { image, state: { format }, size, events, argv, archive, failure }: Transfer & {
+  { image, state: { base, format }, size, events, id, argv, archive, failure }: Transfer & {
+    /** What a classic image store will call the image; empty where that is not known. */
+    readonly id: string;
     /** Has the local engine export the image. */
     readonly argv: readonly string[];
     /** Makes of what that writes the archive that goes over the link. */
@@ -134,7 +165,9 @@ async function send(
     readonly failure: (exported: Finished) => Failure;
   },
 ): Promise<Sent> {
-  const load = ["sh", "-c", LOAD, "sh", format, image.id, session.imageTag];
+  const known = base === undefined ? id : "";
+  const layers = image.layers.map((digest) => ` ${digest}`).join("");
+  const load = ["sh", "-c", LOAD, "sh", format, known, session.imageTag, layers];
   let done = 0;
   let bytes = 0;
   const { from, to } = await pipe(context, {
@@ -173,21 +206,6 @@ async function send(
     });
   }
   return { bytes, output: to.stdout };
-}
-
-/** Whether the image is there; one image store may name it by another id than the other. */
-async function hasArrived(
-  context: Context,
-  session: Session,
-  { image, loaded }: { readonly image: LocalImage; readonly loaded: string },
-): Promise<boolean> {
-  if (context.dryRun || loaded.includes(`verified ${image.id}`)) return true;
-  const id = /Loaded image ID: (sha256:[0-9a-f]{64})/.exec(loaded)?.[1];
-  const there = id === undefined ? undefined : await inspectImage(context, session, id);
-  if (there === undefined || there.id === image.id) return false;
-  if (there.layers.join() !== image.layers.join()) return false;
-  await tagRemote(context, session, there.id);
-  return true;
 }
 
 async function* tapped(

@@ -1,91 +1,102 @@
-import { captureDocker, dockerFailure, type Image } from "./docker.ts";
+import type { Descriptor } from "./archive.ts";
 import type { Format } from "./compression.ts";
+import { readStoredImage } from "./content_store.ts";
+import { captureDocker, dockerFailure, type Image, parseImages } from "./docker.ts";
 import { type Context, isOnPath } from "./process.ts";
+import { READ_BLOBS, SEPARATOR, unknownDir } from "./reader.ts";
 import type { Session } from "./session.ts";
 import { captureOnRemoteHost } from "./ssh.ts";
 
 /** What the remote engine has of an image, and how to send it the rest. */
 export interface RemoteState {
-  /** It has the whole image, under whatever name. */
-  readonly whole: boolean;
+  /** The id by which it has the whole image, under whatever name; empty where it has not. */
+  readonly whole: string;
   /** The id of the image that has the tag there; empty where none has. */
   readonly tagged: string;
   /** How many of the lowest layers it has. */
   readonly present: number;
-  /** It has containerd's image store. */
-  readonly containerd: boolean;
-  /** Blobs that it has, by their names in an archive: a containerd image store goes by these. */
-  readonly blobs: ReadonlySet<string> | undefined;
+  /** The blobs of these layers, where it has containerd's image store: an image there is made of blobs. */
+  readonly base: readonly Descriptor[] | undefined;
   readonly format: Format;
 }
 
-// $1 the image's id, $2 its tag, then its layers, the lowest first. An image's layers count only as a chain,
-// so what can be spared is the longest beginning that some image there has, too. What does not
-// need an answer is asked at the same time.
-const ASK = `id=$1 tag=$2; shift 2
+// $1 the image's id, $2 its tag, $3 and $4 for read_blobs, then the image's layers, the lowest first. An image's
+// layers count only as a chain, so what can be spared is the longest beginning that some image there has, too.
+// What does not need an answer is asked at the same time. Only a classic store has a driver called overlay2.
+const ASK = `${READ_BLOBS}
+id=$1 tag=$2 session=$3 dir=$4; shift 4
 for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
-store() { docker info --format 'store {{json .DriverStatus}}'; }
-store 2>/dev/null & asked=$!
 docker image inspect --format 'known {{.Id}} {{json .RepoTags}}' "$id" "$tag" 2>/dev/null &
 ids=$(docker image ls -q --no-trunc) || exit
 set -f
-have=$(docker image inspect --format '{{.Id}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
-prefix= n=0
+have=$(docker image inspect \
+  --format '{{.Id}} {{with .GraphDriver}}{{.Name}}{{end}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
+prefix= n=0 all=$#
 for layer; do
   case $have in *"|$prefix $layer "*) ;; *) break ;; esac
   prefix="$prefix $layer" n=$((n + 1))
 done
-wait $asked || store || exit
+case $have in *' overlay2 |'*) store= ;; *) store=$(docker info --format '{{json .DriverStatus}}') || exit ;; esac
 wait
-[ $n = 0 ] || base=$(printf '%s\\n' "$have" | grep -F "|$prefix ")
-echo "present $n \${base%% *}"`;
+[ $n = 0 ] || base=$(printf '%s\n' "$have" | grep -F "|$prefix ")
+echo "present $n"
+case $store in *io.containerd.snapshotter*) echo containerd; [ $n = 0 ] || base=\${base%% *} ;; *) base= ;; esac
+case $have in
+  *"$id "*) ;;
+  *) [ $n != $all ] || same=$(printf '%s\n' "$have" | grep "|$prefix \$" | while read -r one _; do echo $one; done) ;;
+esac
+[ -z "$same" ] || docker image inspect $same 2>/dev/null
+[ -z "$base" ] || { printf '\\037%s' "$base"; read_blobs "$base" "\${base#sha256:}" "$session" "$dir"; }`;
 
 /** Asks the remote engine, in one round trip, what it has of an image. */
 export async function askRemote(
   context: Context,
   session: Session,
-  image: Pick<Image, "id" | "layers">,
+  image: Image,
 ): Promise<RemoteState> {
-  const words = ["sh", "-c", ASK, "sh", image.id, session.imageTag, ...image.layers];
-  const finished = await captureOnRemoteHost(context, session, { words, question: true });
+  const { id, layers } = image;
+  const words = [id, session.imageTag, session.id, unknownDir(), ...layers];
+  const argv = ["sh", "-c", ASK, "sh", ...words];
+  const finished = await captureOnRemoteHost(context, session, { words: argv, question: true });
   if (finished.code !== 0) {
     throw dockerFailure(session, "Asking docker for its images", finished);
   }
+  const [told = "", base = "", ...blobs] = finished.stdout.split(SEPARATOR);
   const answers = (key: string): string[] =>
-    finished.stdout.split("\n").filter((line) => line.startsWith(`${key} `))
+    told.split("\n").filter((line) => line.startsWith(`${key} `))
       .map((line) => line.slice(key.length + 1));
   const known = answers("known").map((line) => line.split(" "));
-  const [present = "0", base = ""] = (answers("present")[0] ?? "").split(" ");
-  const containerd = /io\.containerd\.snapshotter/.test(answers("store")[0] ?? "");
-  const programs = answers("program");
-  const common = await Promise.all(
-    (["zstd", "gzip"] as const).map(async (program) =>
-      programs.includes(program) && await isOnPath(context, program) ? program : undefined
-    ),
-  );
+  const json = told.indexOf("\n[");
+  const containerd = told.split("\n").includes("containerd");
+  // Two classic stores have one id for the same image.
+  const comparable = containerd || image.layerDirs.length === 0;
+  const same = (json < 0 || !comparable ? [] : parseImages(told.slice(json)))
+    .find(({ settings }) => settings === image.settings);
+  const present = Number(answers("present")[0] ?? 0);
+  const stored = base === "" ? undefined : await readStoredImage(context, session, {
+    sessionId: session.id,
+    image: base,
+    digest: base,
+    platform: image,
+    output: ["", ...blobs].join(SEPARATOR),
+  });
+  const lowest = stored?.diffIds.slice(0, present).join() === layers.slice(0, present).join()
+    ? stored.layers.slice(0, present)
+    : [];
   return {
-    whole: known.some(([id]) => id === image.id),
+    whole: known.some(([known]) => known === id) ? id : same?.id ?? "",
     tagged: known.find(([, tags]) => tags?.includes(`"${session.imageTag}"`))?.[0] ?? "",
-    present: containerd ? 0 : Number(present),
-    containerd,
-    blobs: containerd && base !== "" ? await listBlobs(context, session, base) : undefined,
-    format: common.find((program) => program !== undefined) ?? "none",
+    present: containerd ? lowest.length : present,
+    base: containerd ? lowest : undefined,
+    format: await commonFormat(context, answers("program")),
   };
 }
 
-/**
- * The blobs of an image on an engine with containerd's image store. There a layer that is unpacked may be
- * without its blob, and a blob depends on how it was compressed: only an archive's names tell.
- */
-async function listBlobs(
-  context: Context,
-  session: Session,
-  imageId: string,
-): Promise<ReadonlySet<string>> {
-  const words = ["sh", "-c", 'docker save "$1" | tar -tf -', "sh", imageId];
-  const { code, stdout } = await captureOnRemoteHost(context, session, { words, question: true });
-  const names = stdout.split("\n").filter((name) => /^blobs\/sha256\/[0-9a-f]{64}$/.test(name));
-  return new Set(code === 0 ? names : []);
+async function commonFormat(context: Context, programs: readonly string[]): Promise<Format> {
+  for (const program of ["zstd", "gzip"] as const) {
+    if (programs.includes(program) && await isOnPath(context, program)) return program;
+  }
+  return "none";
 }
 
 /** The bytes of the steps in an image's history that made any, the topmost first. */

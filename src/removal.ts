@@ -1,7 +1,7 @@
 import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
 import { captureDocker, type Engine } from "./docker.ts";
 import { Failure } from "./error.ts";
-import { removeReaders } from "./layer_store.ts";
+import { removeReaders } from "./reader.ts";
 import { type Context, isOnPath } from "./process.ts";
 import { quote } from "./quote.ts";
 import { forgetSession, relayDir, type Session, SESSION_FILES, updateSession } from "./session.ts";
@@ -43,6 +43,7 @@ async function removeImages(
   if (session.remoteHost !== null && engines.includes("local")) {
     await removeReaders(context, session.id);
   }
+  if (remote) await removeReaders(context, session.id, { remote: session });
   for (const engine of engines) {
     const removed = await captureDocker(context, engine, {
       words: ["image", "rm", session.imageTag],

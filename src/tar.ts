@@ -157,6 +157,11 @@ export function tarHeader(name: string, size: number): Bytes {
   return block;
 }
 
+/** A whole file: its header, its content and what fills up the last block. */
+export function tarFile(name: string, content: Bytes): Bytes[] {
+  return [tarHeader(name, content.length), content, tarPadding(content.length)];
+}
+
 /** The zeros that fill up the last block of so many bytes. */
 export function tarPadding(size: number): Bytes {
   return new Uint8Array(padded(size) - size);

@@ -9,12 +9,13 @@ import {
   sessionOf,
 } from "../command.ts";
 import { reachRemoteHost } from "../connection.ts";
+import { readStoredImage } from "../content_store.ts";
 import { dockerArgv, type Image, inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { hasReadableLayers } from "../layer_store.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
-import { LoadFailure, streamImage, tagRemote } from "../push.ts";
+import { LoadFailure, type Source, streamImage, tagRemote } from "../push.ts";
 import { askRemote, missingBytes, type RemoteState, stepSizes } from "../remote_layers.ts";
 import type { Session } from "../session.ts";
 import { onRemoteHost } from "../ssh.ts";
@@ -70,14 +71,18 @@ async function throughSsh(
   session: Session,
   image: Image,
 ): Promise<string> {
-  const [state, steps] = context.dryRun
-    ? [NOTHING_THERE, []]
-    : await Promise.all([askRemote(context, session, image), stepSizes(context, image)]);
+  const [state, steps, source] = context.dryRun
+    ? [NOTHING_THERE, [], "saved" as const]
+    : await Promise.all([
+      askRemote(context, session, image),
+      stepSizes(context, image),
+      sourceOf(context, session, image),
+    ]);
   const all = image.layers.length;
   const of = (layers: number, bytes: number): string =>
     `${layers} of ${all} layers, ${formatBytes(bytes)} of ${formatBytes(image.size)}, `;
-  if (state.whole) {
-    if (state.tagged !== image.id) await tagRemote(context, session, image.id);
+  if (state.whole !== "") {
+    if (state.tagged !== state.whole) await tagRemote(context, session, state.whole);
     return of(0, 0);
   }
   if (state.present > 0) {
@@ -85,20 +90,25 @@ async function throughSsh(
     progress(context, "remote", `${host} has ${state.present} of ${all} layers`);
   }
   progress(context, "local", `Exporting ${session.imageTag}`);
-  // Which layers are to be read is not known in a dry run: docker save stands for all of it.
-  const layerwise = !context.dryRun && !state.containerd && hasReadableLayers(image);
-  const task = { image, state, steps, layerwise };
+  const task = { image, state, steps, source };
   const { layers, bytes } = await sendInSomeWay(context, session, task);
   return of(layers, bytes);
 }
 
-/** What a dry run takes a remote engine for: it asks no host. */
+async function sourceOf(context: Context, session: Session, image: Image): Promise<Source> {
+  if (hasReadableLayers(image)) return "layers";
+  const { id } = image;
+  const wanted = { sessionId: session.id, image: id, digest: id, platform: image };
+  const stored = await readStoredImage(context, "local", wanted);
+  return stored?.diffIds.join() === image.layers.join() ? stored : "saved";
+}
+
+/** What a dry run takes a remote engine for: it asks no host. What would be read it does not know either. */
 const NOTHING_THERE: RemoteState = {
-  whole: false,
+  whole: "",
   tagged: "",
   present: 0,
-  containerd: false,
-  blobs: undefined,
+  base: undefined,
   format: "none",
 };
 
@@ -107,8 +117,7 @@ interface Task {
   readonly state: RemoteState;
   /** From {@link stepSizes}. */
   readonly steps: readonly number[];
-  /** Read the layers one by one. */
-  readonly layerwise: boolean;
+  readonly source: Source;
 }
 
 interface Sent {
@@ -118,26 +127,26 @@ interface Sent {
 
 /** Sends single layers where they can be read, else what docker save gives of them, at last all that it gives. */
 async function sendInSomeWay(context: Context, session: Session, task: Task): Promise<Sent> {
-  const { state, layerwise } = task;
+  const { state, source } = task;
   try {
     return await send(context, session, task);
   } catch (error) {
     if (error instanceof UnfitLayer) {
       progress(context, "local", `${error.message}: docker save reads the whole image instead`);
-      return await sendInSomeWay(context, session, { ...task, layerwise: false });
+      return await sendInSomeWay(context, session, { ...task, source: "saved" });
     }
-    const partial = layerwise || state.present > 0 || (state.blobs?.size ?? 0) > 0;
+    const partial = source !== "saved" || state.present > 0;
     if (!(error instanceof LoadFailure) || !partial || HOPELESS.test(error.message)) throw error;
     progress(context, "remote", `${error.message}: sending the whole image instead`);
-    const whole = { ...state, present: 0, blobs: undefined };
-    return await send(context, session, { ...task, state: whole, layerwise: false });
+    const whole = { ...state, present: 0, ...state.base === undefined ? {} : { base: [] } };
+    return await send(context, session, { ...task, state: whole, source: "saved" });
   }
 }
 
 async function send(
   context: Context,
   session: Session,
-  { image, state, steps, layerwise }: Task,
+  { image, state, steps, source }: Task,
 ): Promise<Sent> {
   const size = missingBytes(image, { present: state.present, steps });
   const all = image.layers.length;
@@ -147,7 +156,7 @@ async function send(
     image,
     state,
     size,
-    layerwise,
+    source,
     events: {
       onBytes: shown.update,
       onSize: shown.expect,

@@ -1,3 +1,4 @@
+import type { Descriptor, Manifest } from "../../src/archive.ts";
 import { TarReader } from "../../src/tar.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -74,4 +75,32 @@ export function joined(parts: readonly Bytes[]): Bytes {
 export async function digestOf(content: string | Bytes): Promise<string> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** What a content store has of an image, and how READ_BLOBS writes it. */
+export async function storedBlobs(
+  { diffIds, contents = diffIds }: {
+    readonly diffIds: readonly string[];
+    /** Of the layers' blobs. */
+    readonly contents?: readonly string[];
+  },
+): Promise<
+  { manifest: Manifest; digest: string; configuration: string; text: string; output: string }
+> {
+  const describe = async (mediaType: string, content: string): Promise<Descriptor> => ({
+    mediaType,
+    digest: `sha256:${await digestOf(content)}`,
+    size: new TextEncoder().encode(content).length,
+  });
+  const configuration = JSON.stringify({ os: "linux", rootfs: { diff_ids: diffIds } });
+  const manifest = {
+    config: await describe("application/vnd.oci.image.config.v1+json", configuration),
+    layers: await Promise.all(
+      contents.map((content) => describe("application/vnd.oci.image.layer.v1.tar+gzip", content)),
+    ),
+  };
+  // As buildkit writes it, with lines.
+  const text = JSON.stringify({ schemaVersion: 2, ...manifest }, undefined, 2);
+  const output = `\x1f/store/blobs\x1fabc0000644ustar${text}\x1fdef0000644ustar${configuration}`;
+  return { manifest, digest: `sha256:${await digestOf(text)}`, configuration, text, output };
 }

@@ -10,7 +10,7 @@ import {
   inspectImage,
   parseContainers,
   parseDiff,
-  parseImage,
+  parseImages,
   sessionContainers,
 } from "../../src/docker.ts";
 import { fakes, temporaryDir, testContext, testSession, within } from "./fixture.ts";
@@ -45,27 +45,70 @@ Deno.test("parseContainers() reads what a real engine answered", () => {
   );
 });
 
-Deno.test("parseImage() reads what a real engine answered", () => {
-  assert.deepEqual(parseImage(recorded("image.json")), {
+Deno.test("parseImages() reads what a real engine answered", () => {
+  assert.deepEqual(parseImages(recorded("image.json")), [{
     id: "sha256:58e64c599fabc431f26c4de30e8540ae7bde3a94132bcacd95618fd4088194aa",
     size: 82012087,
     layers: [
       "sha256:eb4176c60bf71825d733ffdbbf9fd8900641647a2cb3f5392e4537d1981aa653",
       "sha256:bc36c3ed32f72948c1d9721370d7c396df0a5fdb585363ed3fb06f76d33098e5",
     ],
+    os: "linux",
+    architecture: "amd64",
+    variant: "",
+    settings: JSON.stringify([
+      "2026-11-23T18:28:41.228084436Z",
+      "",
+      [
+        ["Entrypoint", ["/bin/cat"]],
+        ["Env", [
+          "GREETING=hello world $x",
+          "PATH=/opt/tool/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ]],
+        ["Labels", { "dockerdo.lab": "1" }],
+        ["User", "1000"],
+        ["WorkingDir", "/srv/app"],
+      ],
+    ]),
     layerDirs: [],
     volumes: [],
     labels: { "dockerdo.lab": "1" },
-  });
+  }]);
 });
 
-Deno.test("parseImage() knows where overlay2 has the layers, the lowest first, and what volumes there are", () => {
+Deno.test("parseImages() finds the same settings in what two image stores answer", () => {
+  const created = { Created: "2026-11-25T01:19:10.406021541Z", Author: "me" };
+  const config = { Env: ["A=b"], Labels: { x: "y", "a.b": "1" }, ExposedPorts: { "80/tcp": {} } };
+  const images = [
+    { ...created, Config: config },
+    {
+      ...created,
+      Comment: "",
+      Config: {
+        Hostname: "",
+        Tty: false,
+        OnBuild: null,
+        Volumes: {},
+        Image: "sha256:1",
+        ...config,
+      },
+    },
+    { ...created, Config: { ...config, Env: ["A=c"] } },
+    { ...created, Created: "2026-11-25T01:19:11Z", Config: config },
+  ];
+  const settings = parseImages(JSON.stringify(images)).map((image) => image.settings);
+  assert.deepEqual(settings.map((text) => settings.indexOf(text)), [0, 0, 2, 3]);
+});
+
+Deno.test("parseImages() knows where overlay2 has the layers, the lowest first, and what volumes there are", () => {
   const stored = (driver: string, data: unknown): unknown => {
     const image = {
       GraphDriver: { Name: driver, Data: data },
       Config: { Volumes: { "/data": {} } },
     };
-    const { layerDirs, volumes } = parseImage(JSON.stringify([image]));
+    const [{ layerDirs, volumes } = { layerDirs: [], volumes: [] }] = parseImages(
+      JSON.stringify([image]),
+    );
     return { layerDirs, volumes };
   };
   const [top, middle, low] = ["c", "b", "a"].map((id) => `/var/lib/docker/overlay2/${id}/diff`);

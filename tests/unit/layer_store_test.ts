@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { assembleArchive, hasReadableLayers, readerArgv } from "../../src/layer_store.ts";
+import { assembleArchive, hasReadableLayers, layersArgv } from "../../src/layer_store.ts";
 import { tarHeader, TarReader } from "../../src/tar.ts";
 import { UnfitLayer } from "../../src/tar_split.ts";
 import { type Bytes, digestOf, inPieces, joined, recorded, tar, whole } from "./archives.ts";
 
-// tests/unit/recorded/layers.tar.gz: what the child of readerArgv() wrote (docker 20.10) for an image of a Debian
+// tests/unit/recorded/layers.tar.gz: what the child of layersArgv() wrote (docker 20.10) for an image of a Debian
 // and two layers, with all but the lowest. The second of them has hard links, white-outs, an opaque directory,
 // a symbolic link, an empty file, names of 456 bytes, of UTF-8 and of no UTF-8.
 const ID = "sha256:fdff63046c04537a9ae9fed39b9ef2216043f325130a2d83786a6b39a51d25bc";
@@ -13,7 +13,7 @@ const LAYERS = [
   "sha256:9256303ffcce8b65bad465c516aab63b66133749731d5cf9b9c8867eb0cabe1c",
   "sha256:12422c46e051191ab0a01dc6bffc05ab126a59a8a10ea6c72dcb107ac51ee4cc",
 ];
-const NAMES = LAYERS.map((digest) => `${digest.slice(7)}/layer.tar`);
+const NAMES = LAYERS.map((digest) => `blobs/sha256/${digest.slice(7)}`);
 const IMAGE = { id: ID, layers: LAYERS };
 
 const ROOT = "/var/lib/docker";
@@ -46,7 +46,7 @@ Deno.test("layers are put together to the byte", async () => {
     }),
   );
   const files = await entries(archive);
-  const config = `${ID.slice(7)}.json`;
+  const config = `blobs/sha256/${ID.slice(7)}`;
   assert.deepEqual([...files.keys()], [config, NAMES[1], NAMES[2], "manifest.json"]);
   assert.deepEqual(
     await Promise.all(
@@ -67,9 +67,47 @@ Deno.test("layers are put together to the byte", async () => {
   ]);
 });
 
+Deno.test("for an image store made of blobs the archive has a manifest that names those that are there", async () => {
+  const gzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+  const base = [{ mediaType: gzip, digest: `sha256:${"b".repeat(64)}`, size: 7 }];
+  const archive = await whole(
+    assembleArchive(inPieces(await recorded("layers.tar.gz")), IMAGE, { present: 1, base }),
+  );
+  const files = await entries(archive);
+  const config = `blobs/sha256/${ID.slice(7)}`;
+  const [, , , name = ""] = files.keys();
+  assert.deepEqual([...files.keys()], [
+    config,
+    NAMES[1],
+    NAMES[2],
+    name,
+    "index.json",
+    "oci-layout",
+  ]);
+  const content = (name: string): unknown => JSON.parse(new TextDecoder().decode(files.get(name)));
+  const blob = (mediaType: string, name = ""): unknown => ({
+    mediaType: `application/vnd.oci.image.${mediaType}`,
+    digest: name.replace("blobs/sha256/", "sha256:"),
+    size: files.get(name)?.length,
+  });
+  assert.deepEqual(content("index.json"), {
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    manifests: [blob("manifest.v1+json", name)],
+  });
+  assert.equal(await digestOf(files.get(name) ?? ""), name.slice("blobs/sha256/".length));
+  assert.deepEqual(content(name), {
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    config: blob("config.v1+json", config),
+    layers: [...base, blob("layer.v1.tar", NAMES[1]), blob("layer.v1.tar", NAMES[2])],
+  });
+  assert.deepEqual(content("oci-layout"), { imageLayoutVersion: "1.0.0" });
+});
+
 Deno.test("an archive of an image whose layers are all there has its configuration", async () => {
   const files = await entries(await assembled(await recorded("layers.tar.gz"), { present: 3 }));
-  assert.deepEqual([...files.keys()], [`${ID.slice(7)}.json`, "manifest.json"]);
+  assert.deepEqual([...files.keys()], [`blobs/sha256/${ID.slice(7)}`, "manifest.json"]);
 });
 
 Deno.test("nothing comes out before all the layers are known to be fit", async () => {
@@ -145,7 +183,7 @@ Deno.test("a description of a layer that is too big to remember is refused", asy
 
 Deno.test("of layers that are the same one is read", async () => {
   const twice = { ...STORED, layers: [LAYERS[1], LAYERS[0], LAYERS[1]].map(String) };
-  const argv = await readerArgv("5e551011", twice, { present: 0 });
+  const argv = await layersArgv("5e551011", twice, { present: 0 });
   const dir = argv[6];
   assert.deepEqual(argv.filter((word) => /-files\//.test(word)), [
     `type=bind,source=${ROOT}/overlay2/a/diff,target=${dir}/3-files/000,readonly`,
@@ -154,7 +192,7 @@ Deno.test("of layers that are the same one is read", async () => {
 });
 
 Deno.test("the layers that are needed are mounted, nothing else of the engine's store", async () => {
-  const argv = await readerArgv("5e551011", { ...STORED, volumes: ["/data"] }, { present: 1 });
+  const argv = await layersArgv("5e551011", { ...STORED, volumes: ["/data"] }, { present: 1 });
   const dir = argv[6] ?? "";
   assert.match(dir, /^\/dockerdo-[-0-9a-f]{36}$/);
   const store = `${ROOT}/image/overlay2`;

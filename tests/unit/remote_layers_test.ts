@@ -1,58 +1,82 @@
 import assert from "node:assert/strict";
 import { askRemote, missingBytes, stepSizes } from "../../src/remote_layers.ts";
+import { type Image, parseImages } from "../../src/docker.ts";
+import { storedBlobs } from "./archives.ts";
 import { fakes, temporaryDir, testContext, testSession } from "./fixture.ts";
 
 const ID = `sha256:${"a".repeat(64)}`;
 const LAYERS = ["sha256:1", "sha256:2", "sha256:3"];
-const IMAGE = { id: ID, size: 300, layers: LAYERS };
+const CREATED = { Created: "2026-11-25T01:19:10.406021541Z", Config: { Env: ["A=b"] } };
+const [PARSED] = parseImages(
+  JSON.stringify([{ ...CREATED, Id: ID, Size: 300, RootFS: { Layers: LAYERS } }]),
+);
+assert.ok(PARSED);
+const IMAGE: Image = { ...PARSED, layerDirs: LAYERS.map((_, at) => `/overlay2/${at}/diff`) };
 
-async function asked(answer: string): Promise<unknown> {
+async function asked(answer: string, image = IMAGE): Promise<unknown> {
   using dir = temporaryDir();
   using fake = fakes(dir.path, { FAKE_ssh: `noise\n\x1e${answer}` });
   const context = testContext({ env: fake.env });
-  return await askRemote(context, testSession(), IMAGE);
+  return await askRemote(context, testSession(), image);
 }
 
 Deno.test("askRemote() learns that the whole image is there, and what has its tag", async () => {
   assert.deepEqual(
     await asked(
-      `program zstd\nknown ${ID} ["a:1","a:2"]\nknown sha256:old ["b:1","dockerdo-debian:bookworm-demo"]\npresent 3 ${ID}\n`,
+      `program zstd\nknown ${ID} ["a:1","a:2"]\nknown sha256:old ["b:1","dockerdo-debian:bookworm-demo"]\npresent 3\n`,
     ),
-    {
-      whole: true,
-      tagged: "sha256:old",
-      present: 3,
-      containerd: false,
-      blobs: undefined,
-      format: "zstd",
-    },
+    { whole: ID, tagged: "sha256:old", present: 3, base: undefined, format: "zstd" },
   );
 });
 
 Deno.test("askRemote() learns how many layers a classic image store has", async () => {
-  const answer = `store [["Backing Filesystem","extfs"]]\npresent 2 sha256:base\nprogram gzip\n`;
-  assert.deepEqual(await asked(answer), {
-    whole: false,
+  assert.deepEqual(await asked("present 2\nprogram gzip\n"), {
+    whole: "",
     tagged: "",
     present: 2,
-    containerd: false,
-    blobs: undefined,
+    base: undefined,
     format: "gzip",
   });
 });
 
-Deno.test("askRemote() goes by blobs where the image store is containerd's", async () => {
-  const blob = `blobs/sha256/${"b".repeat(64)}`;
-  const store = `store [["driver-type","io.containerd.snapshotter.v1"]]\npresent 2 sha256:base\n`;
-  // The fake gives one answer to both questions.
-  assert.deepEqual(await asked(`${store}${blob}\nblobs/\nindex.json\n`), {
-    whole: false,
-    tagged: "",
-    present: 0,
-    containerd: true,
-    blobs: new Set([blob]),
-    format: "none",
+Deno.test("askRemote() knows the image by its settings where the stores call it otherwise", async () => {
+  const there = (env: string): unknown => ({
+    ...CREATED,
+    Id: `sha256:${env}`,
+    Config: { Env: [env] },
   });
+  const json = JSON.stringify([there("A=c"), there("A=b")], undefined, 4);
+  const whole = async (answer: string, image = IMAGE): Promise<unknown> =>
+    (await asked(answer, image) as { whole: string }).whole;
+  assert.deepEqual(
+    [
+      await whole(`present 3\ncontainerd\n${json}\n`),
+      await whole(`present 3\n${json}\n`, { ...IMAGE, layerDirs: [] }),
+      // Two classic stores call the same image the same.
+      await whole(`present 3\n${json}\n`),
+    ],
+    ["sha256:A=b", "sha256:A=b", ""],
+  );
+});
+
+Deno.test("askRemote() learns which blobs the layers are that containerd's image store has", async () => {
+  const stored = await storedBlobs({ diffIds: ["sha256:1", "sha256:2"] });
+  const answer = (text: string, layers = LAYERS): Promise<unknown> =>
+    asked(`present 2\ncontainerd\n\x1f${stored.digest}${text}`, { ...IMAGE, layers });
+  const known = { whole: "", tagged: "", format: "none" };
+  assert.deepEqual(
+    [
+      await answer(stored.output),
+      // What it has is another image's, or cannot be read.
+      await answer(stored.output, ["sha256:9", "sha256:2", "sha256:3"]),
+      await answer("\x1f/store\x1fnothing"),
+    ],
+    [
+      { ...known, present: 2, base: stored.manifest.layers },
+      { ...known, present: 0, base: [] },
+      { ...known, present: 0, base: [] },
+    ],
+  );
 });
 
 Deno.test("askRemote() tells of an engine that does not answer", async () => {
