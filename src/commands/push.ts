@@ -174,7 +174,9 @@ async function send(
       },
     },
   }).finally(shown.clear);
-  return { layers, bytes };
+  // docker save gives blobs, and does not say which are layers.
+  const unknown = source === "saved" && state.base !== undefined && layers === 0;
+  return { layers: unknown ? all - state.present : layers, bytes };
 }
 
 // docker shows its progress on a terminal only, and on stdout, which is not its place here.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { addHost, BASE_IMAGE, london, poll, reykjavik, startLink } from "../lab/lab.ts";
-import { secondEngine } from "./engine.ts";
+import { digestOf, tar } from "../unit/archives.ts";
+import { newerEngine, type SecondEngine, secondEngine } from "./engine.ts";
 import { startRegistry } from "./registry.ts";
 import { newUser, storedSession, type User } from "./user.ts";
 
@@ -8,20 +9,29 @@ import { newUser, storedSession, type User } from "./user.ts";
 const BASE_BYTES = 88e6;
 
 /** A user with a session on a host; `build` makes the session's image from lines of a Dockerfile. */
-async function pusher(host: string, options = ""): Promise<
-  User & { readonly tag: string; build(...lines: string[]): Promise<string> }
-> {
+async function pusher(
+  host: string,
+  { options = "", socket }: {
+    readonly options?: string;
+    /** Of the local engine, if it is not the usual one. */
+    readonly socket?: string;
+  } = {},
+): Promise<User & { readonly tag: string; build(...lines: string[]): Promise<string> }> {
   const user = await newUser();
+  const engine = socket === undefined ? "" : `export DOCKER_HOST=unix://${socket}; `;
+  const does: User["does"] = (script, options) => user.does(engine + script, options);
   const name = `push-${crypto.randomUUID().slice(0, 8)}`;
   await user.begins(`${name} --remote ${host} --image ${BASE_IMAGE} ${options}`);
   const tag = (await storedSession(user))["imageTag"] as string;
   return {
     ...user,
+    types: (script, options) => user.types(engine + script, options),
+    does,
     [Symbol.asyncDispose]: user[Symbol.asyncDispose],
     tag,
     async build(...lines): Promise<string> {
-      await user.does(`docker build -q -t ${tag} -`, { stdin: lines.join("\n") });
-      return await idOf(london, tag);
+      await does(`docker build -q --network none -t ${tag} -`, { stdin: lines.join("\n") });
+      return (await does(`docker image inspect --format '{{.Id}}' ${tag}`)).trim();
     },
   };
 }
@@ -44,7 +54,7 @@ async function pushes(user: User, options = ""): Promise<string> {
 /** Fails where the last line of a push says anything else of the layers, or more bytes than that. */
 function assertSent(line: string, layers: string, mostBytes: number): void {
   const match =
-    /^\[remote\] Pushed \S+: (\d+ of \d+ layers), ([\d.]+) (k?M?)B of [\d.]+ MB, [\d.]+ s$/
+    /^\[remote\] Pushed \S+: (\d+ of \d+ layers), ([\d.]+) (k?M?)B of [\d.]+ k?M?B, [\d.]+ s$/
       .exec(line);
   assert.ok(match, line);
   assert.equal(match[1], layers, line);
@@ -209,6 +219,142 @@ Deno.test("what a push that was killed left behind goes with the next one, and w
   await leave();
   await user.does("dockerdo rm --force --delete");
   assert.deepEqual([await readersHere(), await idOf(london, user.tag)], ["", ""]);
+});
+
+/** Fails unless an engine on reykjavik has the image as it is here, and all of it, and nothing of ours beside it. */
+async function assertArrived(
+  user: User & { readonly tag: string },
+  engine: Pick<SecondEngine, "docker" | "socket">,
+): Promise<void> {
+  const format = "{{json .RootFS.Layers}} {{json .Config}} {{.Created}}";
+  assert.equal(
+    await engine.docker(["image", "inspect", "--format", format, user.tag]),
+    await user.does(`docker image inspect --format '${format}' ${user.tag}`),
+  );
+  const script = `export DOCKER_HOST=unix://$1 && docker save "$2" >/dev/null &&
+    id=$(docker create --network none "$2" x) && docker cp "$id:/now" - >/dev/null && docker rm "$id"`;
+  const used = await reykjavik(["bash", "-c", script, "sh", engine.socket, user.tag]);
+  assert.equal(used.code, 0, used.stderr);
+  const readers = ["ps", "-aq", "--filter", "label=dockerdo.push"];
+  assert.equal(await engine.docker(readers), "");
+  assert.equal(await user.does(`docker ${readers.join(" ")}`), "");
+}
+
+const CLASSIC = {
+  host: "reykjavik",
+  socket: "/var/run/docker.sock",
+  docker: async (words: readonly string[]): Promise<string> =>
+    (await reykjavik(["docker", ...words])).stdout,
+  [Symbol.asyncDispose]: (): Promise<void> => Promise.resolve(),
+};
+
+for (
+  const [here, there] of [
+    ["a classic image store", "containerd's"],
+    ["containerd's", "containerd's"],
+    ["containerd's", "a classic one"],
+  ] as const
+) {
+  Deno.test(`push from ${here} to ${there} sends only what is not there`, async () => {
+    await using local = here === "containerd's" ? await newerEngine("containerd") : undefined;
+    await using engine = there === "containerd's"
+      ? await secondEngine({ megabytes: 700, store: "containerd" })
+      : CLASSIC;
+    await using user = await pusher(
+      engine.host,
+      local === undefined ? {} : { socket: local.socket },
+    );
+    await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+    // The classic one has the base.
+    const [layers, bytes] = engine === CLASSIC ? [1, 16_000] : [2, BASE_BYTES];
+    assertSent(await pushes(user), `${layers} of 2 layers`, bytes);
+    await assertArrived(user, engine);
+    assertSent(await pushes(user), "0 of 2 layers", 0);
+
+    await user.build(`FROM ${user.tag}`, smallLayer());
+    assertSent(await pushes(user), "1 of 3 layers", 16_000);
+    await assertArrived(user, engine);
+
+    // Nothing but the settings: another image all the same.
+    await user.build(`FROM ${user.tag}`, "ENV ANOTHER=1");
+    assertSent(await pushes(user), "0 of 3 layers", 16_000);
+    await assertArrived(user, engine);
+    assertSent(await pushes(user), "0 of 3 layers", 0);
+  });
+}
+
+Deno.test("push sends of an image for several platforms the one that is used here", async () => {
+  await using local = await newerEngine("containerd");
+  await using user = await pusher("reykjavik", { socket: local.socket });
+  await Deno.writeFile(`${user.workDir}/image.tar`, await imageForTwo());
+  await user.does(`docker load -q -i image.tar && docker tag lab/two:1 ${user.tag}`);
+  assertSent(await pushes(user), "1 of 1 layers", 16_000);
+  const format = "{{.Architecture}} {{json .RootFS.Layers}} {{json .Config.Env}}";
+  const inspected = await user.does(`docker image inspect --format '${format}' ${user.tag}`);
+  assert.match(inspected, /^amd64 .*ARCHITECTURE=amd64/);
+  assert.equal(
+    (await reykjavik(["docker", "image", "inspect", "--format", format, user.tag])).stdout,
+    inspected,
+  );
+  assertSent(await pushes(user), "0 of 1 layers", 0);
+});
+
+/** An archive of an image lab/two:1 for amd64 and arm64, with a layer of its own each. */
+async function imageForTwo(): Promise<Uint8Array<ArrayBuffer>> {
+  const files: [string, string | Uint8Array<ArrayBuffer>][] = [];
+  const blob = async (type: string, content: string | Uint8Array<ArrayBuffer>): Promise<{
+    mediaType: string;
+    digest: string;
+    size: number;
+  }> => {
+    const digest = await digestOf(content);
+    files.push([`blobs/sha256/${digest}`, content]);
+    return {
+      mediaType: `application/vnd.oci.image.${type}`,
+      digest: `sha256:${digest}`,
+      size: content.length,
+    };
+  };
+  const manifests = [];
+  for (const architecture of ["amd64", "arm64"]) {
+    const layer = await blob(
+      "layer.v1.tar",
+      tar([["now", `${architecture} ${crypto.randomUUID()}`]]),
+    );
+    const platform = { os: "linux", architecture };
+    const config = await blob(
+      "config.v1+json",
+      JSON.stringify({
+        ...platform,
+        created: "2026-11-25T01:19:10Z",
+        config: { Env: [`ARCHITECTURE=${architecture}`], Labels: { "dockerdo.lab": "1" } },
+        rootfs: { type: "layers", diff_ids: [layer.digest] },
+      }),
+    );
+    const manifest = { schemaVersion: 2, config, layers: [layer] };
+    manifests.push({ ...await blob("manifest.v1+json", JSON.stringify(manifest)), platform });
+  }
+  const index = await blob("index.v1+json", JSON.stringify({ schemaVersion: 2, manifests }));
+  const annotations = { "io.containerd.image.name": "docker.io/lab/two:1" };
+  return tar([
+    ...files,
+    ["index.json", JSON.stringify({ schemaVersion: 2, manifests: [{ ...index, annotations }] })],
+    ["oci-layout", '{"imageLayoutVersion":"1.0.0"}'],
+  ]);
+}
+
+Deno.test("where containerd's content store cannot be read, push sends what docker save gives", async () => {
+  await using local = await newerEngine("containerd");
+  await using engine = await secondEngine({ megabytes: 700, store: "containerd" });
+  await using user = await pusher(engine.host, { socket: local.socket });
+  await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
+  assertSent(await pushes(user), "2 of 2 layers", BASE_BYTES);
+  const docker = (await user.does("command -v docker")).trim();
+  const script = `#!/bin/sh\n[ "$1" != create ] || exit 1\nexec ${docker} "$@"\n`;
+  await Deno.writeTextFile(`${user.home}/bin/docker`, script, { mode: 0o755 });
+  await user.build(`FROM ${user.tag}`, smallLayer());
+  assertSent(await pushes(user), "1 of 3 layers", 16_000);
+  await assertArrived(user, engine);
 });
 
 Deno.test("push to a login whose shell prints noise arrives all the same", async () => {
@@ -399,7 +545,7 @@ for (
 
 Deno.test("with a registry push pushes there and the remote engine pulls, both visibly", async () => {
   await using registry = await startRegistry();
-  await using user = await pusher("reykjavik", `--registry ${registry.address}`);
+  await using user = await pusher("reykjavik", { options: `--registry ${registry.address}` });
   assert.equal(user.tag.startsWith(`${registry.address}/dockerdo-lab/debian:`), true);
   const id = await user.build(`FROM ${BASE_IMAGE}`, smallLayer());
   const { code, stdout, stderr } = await user.types("dockerdo push");
@@ -414,7 +560,7 @@ Deno.test("with a registry push pushes there and the remote engine pulls, both v
 
 Deno.test("a registry that refuses is told of with what to check", async () => {
   await using registry = await startRegistry({ onReykjavik: false });
-  await using user = await pusher("reykjavik", `--registry ${registry.address}`);
+  await using user = await pusher("reykjavik", { options: `--registry ${registry.address}` });
   await user.build(`FROM ${BASE_IMAGE}`);
   const { code, stderr } = await user.types("dockerdo push");
   assert.equal(code, 1, stderr);
