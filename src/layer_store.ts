@@ -19,7 +19,7 @@ const LARGEST_CONFIG = 2 ** 23;
 /** For the engine to remove what was left: the next push can do it as well. */
 const REMOVE_LIMIT_MS = 10_000;
 /** Small pieces are gathered to so many bytes: each one that is passed on costs a turn of everything. */
-const GATHERED = 64 * 1024;
+const GATHERED = 128 * 1024;
 
 // $1 a label, $2 our pid. The containers of a dockerdo that is gone, too: nobody else will think of them.
 const REMOVE = `docker ps -a --filter "label=$1" \\
@@ -111,6 +111,7 @@ function ownReaders(sessionId: string): string[] {
  * Makes an archive for `docker load` of what the child of {@link readerArgv} writes, in the layout of engines
  * before 25, with the layers above `present` only; memory stays flat. Nothing comes out before it is known that
  * all the layers are fit for it; {@link UnfitLayer} where one is not, or the child's archive is not as it should.
+ * A piece is good until the next is asked for.
  */
 export async function* assembleArchive(
   source: AsyncIterable<Bytes>,
@@ -186,13 +187,10 @@ async function findFile(
   reader: TarReader,
   { path, size }: { readonly path: string; readonly size?: number },
 ): Promise<TarEntry> {
-  const key = walkKey(path);
   for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-    const here = walkKey(entry.name.slice(entry.name.indexOf("/") + 1));
-    if (here < key) continue;
-    const asKnown = here === key && entry.type === "0" && entry.size === (size ?? entry.size);
-    if (asKnown) return entry;
-    break;
+    const here = entry.name.slice(entry.name.indexOf("/") + 1);
+    if (here === path && entry.type === "0" && entry.size === (size ?? entry.size)) return entry;
+    if (here === path || walkKey(here) > walkKey(path)) break;
   }
   throw new UnfitLayer(`${JSON.stringify(path)} is not in the engine's store as it was`);
 }
@@ -201,9 +199,9 @@ function file(name: string, content: Bytes): Bytes[] {
   return [tarHeader(name, content.length), content, tarPadding(content.length)];
 }
 
-/** Small pieces until they are a big one. */
+/** Small pieces until they are a big one, which is good until the next is asked for: its memory is used again. */
 class Gathering {
-  #buffer = new Uint8Array(GATHERED);
+  readonly #buffer = new Uint8Array(GATHERED);
   #length = 0;
 
   /** Takes pieces in, and yields what is big enough. */
@@ -220,7 +218,7 @@ class Gathering {
 
   rest(): Bytes {
     const gathered = this.#buffer.subarray(0, this.#length);
-    [this.#buffer, this.#length] = [new Uint8Array(GATHERED), 0];
+    this.#length = 0;
     return gathered;
   }
 }
