@@ -100,7 +100,7 @@ async function* uncompressed(
     readonly enough: (course: Course) => boolean;
   },
 ): AsyncGenerator<Bytes, number | undefined> {
-  const stored = format === "none" ? PLAIN : STORED[format]();
+  const stored = format === "none" ? PLAIN : await STORED[format]();
   // The same memory for all pieces: what is new has to be cleared, and then collected.
   const framed = format === "none" ? NOTHING : new Uint8Array(LONGEST_HEADER + stored.most);
   const course: Course[] = [];
@@ -154,7 +154,7 @@ const PLAIN: Stored = {
   end: () => NOTHING,
 };
 
-const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored>> = {
+const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored | Promise<Stored>>> = {
   // RFC 8878: a frame header without content size, window of 1 MiB; then raw blocks (type 0).
   zstd: () => {
     const header = (length: number, last: 0 | 1): Bytes => {
@@ -169,7 +169,9 @@ const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored>> = {
     };
   },
   // RFC 1952 and RFC 1951: a member of stored blocks, then the CRC and the length.
-  gzip: () => {
+  gzip: async () => {
+    // Not for all: it takes 15 ms or more to load.
+    const { crc32 } = await import("node:zlib");
     let crc = 0;
     let length = 0;
     const header = (size: number, last: 0 | 1): Bytes =>
@@ -193,17 +195,3 @@ const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored>> = {
     };
   },
 };
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ value >>> 1 : value >>> 1;
-  return value;
-});
-
-function crc32(bytes: Bytes, before: number): number {
-  let crc = ~before;
-  for (let i = 0; i < bytes.length; i++) {
-    crc = (CRC_TABLE[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0) ^ crc >>> 8;
-  }
-  return ~crc >>> 0;
-}

@@ -18,8 +18,8 @@ const MOST_REMEMBERED = 32 * 2 ** 20;
 const LARGEST_CONFIG = 2 ** 23;
 /** For the engine to remove what was left: the next push can do it as well. */
 const REMOVE_LIMIT_MS = 10_000;
-/** Small pieces are gathered to so many bytes: each one that is passed on costs a turn of everything. */
-const GATHERED = 128 * 1024;
+/** Small pieces are gathered to so many bytes (two blocks of gzip): each that is passed on costs a turn of everything. */
+const GATHERED = 2 * 65_535;
 
 // $1 a label, $2 our pid. The containers of a dockerdo that is gone, too: nobody else will think of them.
 const REMOVE = `docker ps -a --filter "label=$1" \\
