@@ -40,7 +40,8 @@ interface Stored {
 /**
  * Yields the stream in a format. Where there is much to send, it begins uncompressed (in frames of the same
  * format, so that the other end need not know) and goes on compressed; the way that proved faster is that of
- * the rest. So neither a fast link nor one that is not what holds things up has to pay for compression.
+ * the rest. So neither a fast link nor one that is not what holds things up has to pay for compression. A piece
+ * is good until the next is asked for, and so may be those of the source.
  */
 export async function* compress(
   source: AsyncIterable<Bytes>,
@@ -99,7 +100,9 @@ async function* uncompressed(
     readonly enough: (course: Course) => boolean;
   },
 ): AsyncGenerator<Bytes, number | undefined> {
-  const stored = format === "none" ? PLAIN : STORED[format]();
+  const stored = format === "none" ? PLAIN : await STORED[format]();
+  // The same memory for all pieces: what is new has to be cleared, and then collected.
+  const framed = format === "none" ? NOTHING : new Uint8Array(LONGEST_HEADER + stored.most);
   const course: Course[] = [];
   let [sent, waited] = [0, 0];
   yield stored.start();
@@ -107,7 +110,13 @@ async function* uncompressed(
     for (let at = 0; at < next.value.length; at += stored.most) {
       const piece = next.value.subarray(at, at + stored.most);
       const began = now();
-      yield joined(stored.before(piece), piece);
+      const header = stored.before(piece);
+      if (header.length === 0) yield piece;
+      else {
+        framed.set(header);
+        framed.set(piece, header.length);
+        yield framed.subarray(0, header.length + piece.length);
+      }
       waited += now() - began;
       sent += piece.length;
     }
@@ -135,14 +144,8 @@ async function* upTo(
   }
 }
 
-function joined(head: Bytes, tail: Bytes): Bytes {
-  if (head.length === 0) return tail;
-  const whole = new Uint8Array(head.length + tail.length);
-  whole.set(head);
-  whole.set(tail, head.length);
-  return whole;
-}
-
+/** Bytes; gzip's. */
+const LONGEST_HEADER = 5;
 const NOTHING = new Uint8Array();
 const PLAIN: Stored = {
   start: () => NOTHING,
@@ -151,7 +154,7 @@ const PLAIN: Stored = {
   end: () => NOTHING,
 };
 
-const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored>> = {
+const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored | Promise<Stored>>> = {
   // RFC 8878: a frame header without content size, window of 1 MiB; then raw blocks (type 0).
   zstd: () => {
     const header = (length: number, last: 0 | 1): Bytes => {
@@ -166,7 +169,9 @@ const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored>> = {
     };
   },
   // RFC 1952 and RFC 1951: a member of stored blocks, then the CRC and the length.
-  gzip: () => {
+  gzip: async () => {
+    // Not for all: it takes 15 ms or more to load.
+    const { crc32 } = await import("node:zlib");
     let crc = 0;
     let length = 0;
     const header = (size: number, last: 0 | 1): Bytes =>
@@ -190,17 +195,3 @@ const STORED: Readonly<Record<Exclude<Format, "none">, () => Stored>> = {
     };
   },
 };
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ value >>> 1 : value >>> 1;
-  return value;
-});
-
-function crc32(bytes: Bytes, before: number): number {
-  let crc = ~before;
-  for (let i = 0; i < bytes.length; i++) {
-    crc = (CRC_TABLE[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0) ^ crc >>> 8;
-  }
-  return ~crc >>> 0;
-}

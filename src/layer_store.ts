@@ -20,8 +20,8 @@ type StoredImage = Pick<Image, "id" | "layers" | "layerDirs" | "volumes">;
 /** Bytes of all that is remembered of the layers' archives while their files go by. */
 const MOST_REMEMBERED = 32 * 2 ** 20;
 const LARGEST_CONFIG = 2 ** 23;
-/** Small pieces are gathered to so many bytes: each one that is passed on costs a turn of everything. */
-const GATHERED = 64 * 1024;
+/** Small pieces are gathered to so many bytes (two blocks of gzip): each that is passed on costs a turn of everything. */
+const GATHERED = 2 * 65_535;
 
 /** The layers of an image that an archive is to have. */
 export interface Wanted {
@@ -69,6 +69,7 @@ export async function layersArgv(
  * Makes an archive for `docker load` of what the child of {@link layersArgv} writes, with the layers
  * above `present` only; memory stays flat. Nothing comes out before it is known that
  * all the layers are fit for it; {@link UnfitLayer} where one is not, or the child's archive is not as it should.
+ * A piece is good until the next is asked for.
  */
 export async function* assembleArchive(
   source: AsyncIterable<Bytes>,
@@ -151,20 +152,17 @@ export async function findFile(
   reader: TarReader,
   { path, size }: { readonly path: string; readonly size?: number },
 ): Promise<TarEntry> {
-  const key = walkKey(path);
   for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-    const here = walkKey(entry.name.slice(entry.name.indexOf("/") + 1));
-    if (here < key) continue;
-    const asKnown = here === key && entry.type === "0" && entry.size === (size ?? entry.size);
-    if (asKnown) return entry;
-    break;
+    const here = entry.name.slice(entry.name.indexOf("/") + 1);
+    if (here === path && entry.type === "0" && entry.size === (size ?? entry.size)) return entry;
+    if (here === path || walkKey(here) > walkKey(path)) break;
   }
   throw new UnfitLayer(`${JSON.stringify(path)} is not in the engine's store as it was`);
 }
 
-/** Small pieces until they are a big one. */
+/** Small pieces until they are a big one, which is good until the next is asked for: its memory is used again. */
 class Gathering {
-  #buffer = new Uint8Array(GATHERED);
+  readonly #buffer = new Uint8Array(GATHERED);
   #length = 0;
 
   /** Takes pieces in, and yields what is big enough. */
@@ -181,7 +179,7 @@ class Gathering {
 
   rest(): Bytes {
     const gathered = this.#buffer.subarray(0, this.#length);
-    [this.#buffer, this.#length] = [new Uint8Array(GATHERED), 0];
+    this.#length = 0;
     return gathered;
   }
 }

@@ -15,10 +15,10 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
  * Runs two children, the first one's stdout streaming into the second's stdin. `onBytes` hears the number of
- * bytes passed on so far. `pass` may change the stream on its way; where it throws, both children are ended,
- * and so is the pipe unless it was the first one that failed. A first one that is no longer wanted is killed
- * (exit code 137); one whose output was read to its end may finish its work. Memory stays flat: nothing is read
- * before the second takes it.
+ * bytes passed on so far. `pass` may change the stream on its way, in pieces that are good until the next is
+ * asked for; where it throws, both children are ended, and so is the pipe unless it was the first one that
+ * failed. A first one that is no longer wanted is killed (exit code 137); one whose output was read to its end
+ * may finish its work. Memory stays flat: nothing is read before the second takes it.
  */
 export async function pipe(
   context: Context,
@@ -107,7 +107,10 @@ async function* chunksOf(
   onEnd();
 }
 
-/** Feeds a stream to a child and yields what it makes of it; a child that fails is a failure. */
+/**
+ * Feeds a stream to a child and yields what it makes of it; a child that fails is a failure. A piece of the
+ * stream need not be good any longer than until the next is asked for.
+ */
 export async function* through(
   context: Context,
   argv: readonly string[],

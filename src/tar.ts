@@ -49,7 +49,7 @@ export class TarReader {
     const headers: Bytes[] = [];
     const extended = new Map<string, string>();
     for (;;) {
-      const block = await this.#exactly(BLOCK);
+      const block = this.#now(BLOCK) ?? await this.#exactly(BLOCK);
       if (block.every((byte) => byte === 0)) {
         if (headers.length > 0) throw damaged("a header is missing");
         await this.#drain();
@@ -102,7 +102,7 @@ export class TarReader {
   async all(): Promise<Bytes> {
     const length = this.#left - this.#padding;
     this.#left = this.#padding;
-    return await this.#exactly(length);
+    return this.#now(length) ?? await this.#exactly(length);
   }
 
   async #fill(): Promise<boolean> {
@@ -114,6 +114,14 @@ export class TarReader {
     return true;
   }
 
+  // Most entries are small, and waiting for what is there already costs more than they do.
+  #now(length: number): Bytes | undefined {
+    if (length > this.#chunk.length) return undefined;
+    const piece = this.#chunk.subarray(0, length);
+    this.#chunk = this.#chunk.subarray(length);
+    return piece;
+  }
+
   async #some(most: number): Promise<Bytes> {
     if (this.#chunk.length === 0 && !await this.#fill()) throw damaged("it ends early");
     const piece = this.#chunk.subarray(0, most);
@@ -122,7 +130,6 @@ export class TarReader {
   }
 
   async #exactly(length: number): Promise<Bytes> {
-    if (length <= this.#chunk.length) return await this.#some(length);
     const whole = new Uint8Array(length);
     for (let at = 0; at < length;) {
       const piece = await this.#some(length - at);

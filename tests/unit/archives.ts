@@ -17,8 +17,9 @@ export async function* inPieces(bytes: Bytes, size = 700): AsyncGenerator<Bytes>
   }
 }
 
+/** All of a stream; a piece need not be good any longer than until the next is asked for. */
 export async function whole(stream: AsyncIterable<Bytes>): Promise<Bytes> {
-  return new Uint8Array(await new Response(ReadableStream.from(stream)).arrayBuffer());
+  return joined(await Array.fromAsync(stream, (piece) => piece.slice()));
 }
 
 /** Names of the files and links of an archive with their content, as far as it is text. */
