@@ -34,20 +34,28 @@ export interface PushEvents {
 }
 
 // $1 the format, $2 the image's id there if it is known, $3 its tag, which moves when the whole image is there, $4
-// its layers. docker load may end well with an image that it could not unpack.
-const LOAD =
-  `said=$(if [ "$1" = none ]; then docker load -q; else "$1" -dc | docker load -q; fi 2>&1) || {
-  code=$?; printf '%s\\n' "$said" >&2; exit $code
+// its layers. With containerd's image store docker load may end well with an image that it could not unpack, and
+// leaves one in any case.
+const LOAD = `format=$1 id=$2 tag=$3 layers=$4
+dangling() { docker image ls -q --no-trunc --filter dangling=true; }
+layers_of() { docker image inspect --format '{{range .RootFS.Layers}} {{.}}{{end}}' "$1" 2>/dev/null; }
+fail() {
+  printf '%s\\n' "$said" >&2
+  [ -n "$id" ] || for new in $(dangling); do
+    case $before in *$new*) continue ;; esac
+    [ "$(layers_of "$new")" != "$layers" ] || docker image rm "$new"
+  done >/dev/null 2>&1
+  exit "$1"
 }
-case $said in *'rror unpacking'*) printf '%s\\n' "$said" >&2; exit 1 ;; esac
-id=$2
+[ -n "$id" ] || before=$(dangling)
+said=$(if [ "$format" = none ]; then docker load -q; else "$format" -dc | docker load -q; fi 2>&1) || fail $?
+case $said in *'rror unpacking'*) fail 1 ;; esac
 [ -n "$id" ] || {
   id=\${said##*sha256:}
   id=sha256:\${id%%[!0-9a-f]*}
-  layers=$(docker image inspect --format '{{range .RootFS.Layers}} {{.}}{{end}}' "$id" 2>/dev/null)
-  [ "$layers" = "$4" ] || exit 0
+  [ "$(layers_of "$id")" = "$layers" ] || exit 0
 }
-docker tag "$id" "$3" 2>/dev/null && echo verified || :`;
+docker tag "$id" "$tag" 2>/dev/null && echo verified || :`;
 
 /** Gives an image that the remote engine has the session's tag. */
 export async function tagRemote(context: Context, session: Session, id: string): Promise<void> {
