@@ -114,6 +114,11 @@ export function encodeManifest({ config, layers }: Manifest): Bytes {
   });
 }
 
+/** What a manifest says of these bytes. */
+export async function describeBlob(mediaType: string, content: Bytes): Promise<Descriptor> {
+  return { mediaType, digest: `sha256:${await sha256(content)}`, size: content.length };
+}
+
 /** The name of a blob in an archive. */
 export function blobName(digest: string): string {
   return `blobs/${digest.replace(":", "/")}`;
@@ -134,12 +139,12 @@ export async function archiveEnd(
     return [...tarFile("manifest.json", encode(content)), tarEnd()];
   }
   const { manifest } = image;
-  const digest = `sha256:${await sha256(manifest)}`;
-  const mediaType = v.parse(TYPED, JSON.parse(new TextDecoder().decode(manifest))).mediaType;
-  const manifests = [{ mediaType, digest, size: manifest.length }];
+  const { mediaType } = v.parse(TYPED, JSON.parse(new TextDecoder().decode(manifest)));
+  const described = await describeBlob(mediaType, manifest);
+  const index = { schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [described] };
   return [
-    ...tarFile(blobName(digest), manifest),
-    ...tarFile("index.json", encode({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests })),
+    ...tarFile(blobName(described.digest), manifest),
+    ...tarFile("index.json", encode(index)),
     ...tarFile("oci-layout", encode({ imageLayoutVersion: "1.0.0" })),
     tarEnd(),
   ];

@@ -1,5 +1,12 @@
 import * as v from "valibot";
-import { archiveEnd, blobName, encodeManifest, type Manifest, sha256 } from "./archive.ts";
+import {
+  archiveEnd,
+  blobName,
+  describeBlob,
+  encodeManifest,
+  type Manifest,
+  sha256,
+} from "./archive.ts";
 import { captureOn, type Engine, type Image } from "./docker.ts";
 import { Failure } from "./error.ts";
 import { findFile, neededLayers, type Wanted } from "./layer_store.ts";
@@ -128,14 +135,17 @@ export function blobsArgv(
   image: Pick<Image, "id" | "volumes">,
   { stored, present }: Pick<Wanted, "present"> & { readonly stored: StoredImage },
 ): string[] {
-  const source = (digest: string): string => `${stored.store}/${hexOf(digest)}`;
-  return readerArgv(sessionId, image, [
-    { source: source(stored.config.digest), target: "1-config" },
-    ...neededBlobs(stored, present).map((position) => ({
-      source: source(stored.layers[position]?.digest ?? ""),
-      target: blobPath(position),
-    })),
-  ]);
+  const needed = neededBlobs(stored, present).map((position) => ({
+    digest: stored.layers[position]?.digest ?? "",
+    target: blobPath(position),
+  }));
+  // docker cp wants something to copy.
+  const all = needed.length > 0 ? needed : [{ digest: stored.config.digest, target: "config" }];
+  return readerArgv(
+    sessionId,
+    image,
+    all.map(({ digest, target }) => ({ source: `${stored.store}/${hexOf(digest)}`, target })),
+  );
 }
 
 /**
@@ -146,7 +156,7 @@ export function blobsArgv(
 export async function* assembleBlobs(
   source: AsyncIterable<Bytes>,
   stored: StoredImage,
-  { present, base, onLayer, onSize }: Wanted,
+  { present, base, beforeEnd, onLayer, onSize }: Wanted,
 ): AsyncGenerator<Bytes> {
   const reader = new TarReader(source);
   const needed = neededBlobs(stored, present).map((position) => ({
@@ -164,6 +174,7 @@ export async function* assembleBlobs(
       yield tarPadding(size);
     }
     const layers = stored.layers.map((layer, position) => base?.[position] ?? layer);
+    await beforeEnd?.(layers);
     const same = layers.every(({ digest }, position) => digest === stored.layers[position]?.digest);
     yield* await archiveEnd(
       base === undefined
@@ -182,7 +193,20 @@ function neededBlobs({ layers }: Manifest, present: number): number[] {
   return neededLayers(layers.map(({ digest }) => digest), present);
 }
 
-const blobPath = (position: number): string => `2-layers/${String(position).padStart(3, "0")}`;
+/** The image that the lowest layers alone make, with such a configuration. */
+export async function lowestLayers(
+  stored: StoredImage,
+  { layers, configuration }: { readonly layers: number; readonly configuration: Bytes },
+): Promise<StoredImage> {
+  const part = {
+    config: await describeBlob(stored.config.mediaType, configuration),
+    layers: stored.layers.slice(0, layers),
+  };
+  const diffIds = stored.diffIds.slice(0, layers);
+  return { ...part, store: stored.store, manifest: encodeManifest(part), configuration, diffIds };
+}
+
+const blobPath = (position: number): string => `layers/${String(position).padStart(3, "0")}`;
 
 function hexOf(digest: string): string {
   return digest.replace(/^sha256:/, "");

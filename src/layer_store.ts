@@ -3,6 +3,7 @@ import {
   blobName,
   chainIds,
   CONFIG_TYPE,
+  describeBlob,
   type Descriptor,
   encodeManifest,
   LAYER_TYPE,
@@ -29,6 +30,10 @@ export interface Wanted {
   readonly present: number;
   /** Their blobs, for a remote engine with containerd's image store. */
   readonly base?: readonly Descriptor[];
+  /** In place of the image's own. */
+  readonly configuration?: Bytes;
+  /** Is waited for when all the layers are sent: the archive is not one yet. Hears of the blobs of all layers. */
+  readonly beforeEnd?: (layers: readonly Descriptor[]) => Promise<void>;
   /** Hears of each layer as it begins to go by; the size is that of its file in the archive. */
   readonly onLayer?: (layer: { position: number; size: number; sent: boolean }) => void;
   /** Hears of the bytes of all of them, before anything goes by. */
@@ -87,13 +92,14 @@ export async function* assembleArchive(
 async function* assemble(
   source: AsyncIterable<Bytes>,
   image: Pick<Image, "id" | "layers">,
-  { present, base, onLayer, onSize }: Wanted,
+  { present, base, configuration, beforeEnd, onLayer, onSize }: Wanted,
 ): AsyncGenerator<Bytes> {
   const reader = new TarReader(source, { mostEntries: Infinity });
-  const config = await bytesOf(reader, { path: CONFIG_PATH, most: LARGEST_CONFIG });
-  if (await sha256(config) !== hexOf(image.id)) {
+  const own = await bytesOf(reader, { path: CONFIG_PATH, most: LARGEST_CONFIG });
+  if (await sha256(own) !== hexOf(image.id)) {
     throw new UnfitLayer("the image's configuration is another one");
   }
+  const config = await describeBlob(CONFIG_TYPE, configuration ?? own);
   const layers: { position: number; split: Bytes; size: number }[] = [];
   let most = MOST_REMEMBERED;
   for (const position of neededLayers(image.layers, present)) {
@@ -103,7 +109,7 @@ async function* assemble(
   }
   onSize?.(layers.reduce((sum, { size }) => sum + size, 0));
   const out = new Gathering();
-  yield* out.add(...tarFile(blobName(image.id), config));
+  yield* out.add(...tarFile(blobName(config.digest), configuration ?? own));
   for (const { position, split, size } of layers) {
     onLayer?.({ position, size, sent: true });
     yield* out.add(tarHeader(blobName(image.layers[position] ?? ""), size));
@@ -121,16 +127,15 @@ async function* assemble(
     yield* out.add(tarPadding(size));
   }
   const sizes = new Map(layers.map(({ position, size }) => [image.layers[position], size]));
+  const blobs = image.layers.map((digest, position) =>
+    base?.[position] ?? { mediaType: LAYER_TYPE, digest, size: sizes.get(digest) ?? 0 }
+  );
+  await beforeEnd?.(blobs);
   yield* out.add(
     ...await archiveEnd(
-      base === undefined ? { config: image.id, layers: image.layers } : {
-        manifest: encodeManifest({
-          config: { mediaType: CONFIG_TYPE, digest: image.id, size: config.length },
-          layers: image.layers.map((digest, position) =>
-            base[position] ?? { mediaType: LAYER_TYPE, digest, size: sizes.get(digest) ?? 0 }
-          ),
-        }),
-      },
+      base === undefined
+        ? { config: config.digest, layers: image.layers }
+        : { manifest: encodeManifest({ config, layers: blobs }) },
     ),
   );
   yield out.rest();

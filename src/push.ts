@@ -1,21 +1,22 @@
 import {
   blobName,
   readLayerNames,
+  sha256,
   thinArchive,
   type Thinning,
   UnknownLayerNames,
 } from "./archive.ts";
 import { compress } from "./compression.ts";
-import { assembleBlobs, blobsArgv, type StoredImage } from "./content_store.ts";
+import { assembleBlobs, blobsArgv, lowestLayers, type StoredImage } from "./content_store.ts";
 import { captureDocker, dockerArgv, dockerFailure, type Image } from "./docker.ts";
 import { Failure } from "./error.ts";
-import { assembleArchive, layersArgv } from "./layer_store.ts";
+import { assembleArchive, layersArgv, type Wanted } from "./layer_store.ts";
 import { pipe, through } from "./pipe.ts";
 import type { Context, Finished } from "./process.ts";
-import { removeReaders } from "./reader.ts";
+import { PUSH_LABEL, removeReaders } from "./reader.ts";
 import type { RemoteState } from "./remote_layers.ts";
 import type { Session } from "./session.ts";
-import { onRemoteHost } from "./ssh.ts";
+import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
 import { UnfitLayer } from "./tar_split.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -33,10 +34,14 @@ export interface PushEvents {
   readonly onRate: (bytesPerSecond: number) => void;
 }
 
+// A part of an image is of no use when the image is there.
+const REMOVE_PARTS = `docker image ls -q --no-trunc --filter "label=${PUSH_LABEL}=$session" |
+  while read -r part; do docker image rm "$part"; done >/dev/null 2>&1`;
+
 // $1 the format, $2 the image's id there if it is known, $3 its tag, which moves when the whole image is there, $4
-// its layers. With containerd's image store docker load may end well with an image that it could not unpack, and
+// its layers, $5 the session whose parts of images have done their service then. A part has no tag. With containerd's image store docker load may end well with an image that it could not unpack, and
 // leaves one in any case.
-const LOAD = `format=$1 id=$2 tag=$3 layers=$4
+const LOAD = `format=$1 id=$2 tag=$3 layers=$4 session=$5
 dangling() { docker image ls -q --no-trunc --filter dangling=true; }
 layers_of() { docker image inspect --format '{{range .RootFS.Layers}} {{.}}{{end}}' "$1" 2>/dev/null; }
 fail() {
@@ -55,7 +60,10 @@ case $said in *'rror unpacking'*) fail 1 ;; esac
   id=sha256:\${id%%[!0-9a-f]*}
   [ "$(layers_of "$id")" = "$layers" ] || exit 0
 }
-docker tag "$id" "$tag" 2>/dev/null && echo verified || :`;
+if [ -z "$tag" ]; then docker image inspect "$id" >/dev/null; else docker tag "$id" "$tag"; fi 2>/dev/null || exit 0
+echo verified
+[ -z "$session" ] || { ${REMOVE_PARTS}; }
+:`;
 
 /** Gives an image that the remote engine has the session's tag. */
 export async function tagRemote(context: Context, session: Session, id: string): Promise<void> {
@@ -64,15 +72,24 @@ export async function tagRemote(context: Context, session: Session, id: string):
   if (finished.code !== 0) throw dockerFailure(session, "Tagging the image", finished);
 }
 
+/** Removes what a push that came to no end has left of an image on the remote engine. */
+export async function removeParts(context: Context, session: Session): Promise<void> {
+  const words = ["sh", "-c", `session=$1; ${REMOVE_PARTS}`, "sh", session.id];
+  await captureOnRemoteHost(context, session, { words });
+}
+
 /** The remote engine did not take an archive. */
 export class LoadFailure extends Failure {}
 
 /** How the local engine's image is read: layer by layer, blob by blob, or all of it as docker save gives it. */
 export type Source = "layers" | StoredImage | "saved";
 
+const TRY_AGAIN =
+  "The images there are as they were. Run dockerdo push again: what has arrived is not sent twice.";
+
 interface Transfer {
   readonly image: LocalImage;
-  readonly state: Pick<RemoteState, "present" | "base" | "format">;
+  readonly state: Pick<RemoteState, "present" | "base" | "parts" | "format">;
   /** Bytes to send, as far as is known. */
   readonly size: number;
   readonly events: PushEvents;
@@ -82,45 +99,159 @@ interface Transfer {
  * Streams an image from the local engine into the remote one, without the layers that are there, and tags it
  * when it has arrived whole. Only `docker save` reads layers that are not sent; where one cannot be read in
  * another way, {@link UnfitLayer} tells of it. Returns the bytes that went over the link.
+ *
+ * With `sizes`, the bytes of each layer, a big image goes in parts, each an image of its own: so the remote engine
+ * unpacks one while the next is on its way, and what has arrived need not be sent again when something breaks.
  */
 export async function streamImage(
   context: Context,
   session: Session,
-  { source, ...transfer }: Transfer & { readonly source: Source },
+  { source, sizes, ...transfer }: Transfer & {
+    readonly source: Source;
+    readonly sizes: readonly number[] | undefined;
+  },
 ): Promise<number> {
-  const sent = source === "saved"
-    ? await sendSaved(context, session, transfer)
-    : await sendRead(context, session, { ...transfer, source });
-  if (!context.dryRun && !/^verified$/m.test(sent.output)) {
-    throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);
+  if (source === "saved") return (await sendSaved(context, session, transfer)).bytes;
+  return await sendParts(context, session, { ...transfer, source, sizes });
+}
+
+/** Bytes that make it worthwhile to send layers before the others. */
+const WORTH_A_PART = 32 * 2 ** 20;
+
+/** How many of the lowest layers there are after each part: `present` are there already. */
+export function partEnds(sizes: readonly number[], present: number): number[] {
+  const ends: number[] = [];
+  let part = 0;
+  let rest = sizes.slice(present).reduce((sum, size) => sum + size, 0);
+  for (const [position, size] of sizes.entries()) {
+    if (position < present) continue;
+    [part, rest] = [part + size, rest - size];
+    if (part < WORTH_A_PART || rest < WORTH_A_PART) continue;
+    ends.push(position + 1);
+    part = 0;
   }
-  return sent.bytes;
+  return [...ends, sizes.length];
+}
+
+async function sendParts(
+  context: Context,
+  session: Session,
+  { source, sizes, ...transfer }: Transfer & {
+    readonly source: Exclude<Source, "saved">;
+    readonly sizes: readonly number[] | undefined;
+  },
+): Promise<number> {
+  const { image, state, events } = transfer;
+  const all = image.layers.length;
+  const ends = sizes === undefined ? [all] : partEnds(sizes, state.present);
+  const sendings: Promise<Sent>[] = [];
+  const passed: { done: number; sent: number }[] = [];
+  const learnt = {};
+  let { present, base } = state;
+  let failed: { readonly error: unknown } | undefined;
+  for (const [number, end] of ends.entries()) {
+    const streamed = Promise.withResolvers<void>();
+    const earlier = sendings.at(-1);
+    const size = sizes?.slice(present, end).reduce((sum, size) => sum + size, 0) ?? transfer.size;
+    const part = end === all ? undefined : partOf(image, { layers: end, sessionId: session.id });
+    const sending = sendRead(context, session, {
+      ...transfer,
+      image: { ...image, layers: image.layers.slice(0, end) },
+      state: { ...state, present, base, parts: state.parts || ends.length > 1 },
+      size,
+      source,
+      part,
+      learnt,
+      // An engine takes a layer only where those below it are.
+      beforeEnd: async (layers) => {
+        if (base !== undefined) base = layers;
+        streamed.resolve();
+        await earlier;
+      },
+      events: {
+        ...events,
+        onSize: (bytes) => ends.length === 1 && events.onSize(bytes),
+        onBytes: (bytes) => {
+          if (failed !== undefined) throw failed.error;
+          passed[number] = bytes;
+          const sum = (key: "done" | "sent"): number =>
+            passed.reduce((sum, bytes) => sum + bytes[key], 0);
+          events.onBytes({ done: sum("done"), sent: sum("sent") });
+        },
+      },
+    });
+    sending.catch((error) => failed ??= { error });
+    sendings.push(sending);
+    await Promise.race([streamed.promise, sending]).catch(() => {});
+    if (failed !== undefined) break;
+    present = end;
+  }
+  const ended = await Promise.allSettled(sendings);
+  const errors = ended.flatMap((end) => end.status === "rejected" ? [end.reason] : []);
+  if (errors.length > 0) {
+    throw errors.find((error) => error instanceof Failure && error.exitCode > 128) ?? errors[0];
+  }
+  return passed.reduce((sum, { sent }) => sum + sent, 0);
+}
+
+/** The configuration of an image of the lowest layers, which nobody runs. */
+function partOf(
+  { os, architecture, layers: digests }: LocalImage,
+  { layers, sessionId }: { readonly layers: number; readonly sessionId: string },
+): Bytes {
+  return new TextEncoder().encode(JSON.stringify({
+    os,
+    architecture,
+    created: "1970-01-01T00:00:00Z",
+    config: { Labels: { [PUSH_LABEL]: sessionId } },
+    rootfs: { type: "layers", diff_ids: digests.slice(0, layers) },
+  }));
 }
 
 interface Sent {
   readonly bytes: number;
-  /** What the script on the remote host said. */
-  readonly output: string;
 }
 
 async function sendRead(
   context: Context,
   session: Session,
-  { source, ...transfer }: Transfer & { readonly source: Exclude<Source, "saved"> },
+  { source, part, beforeEnd, ...transfer }: Transfer & {
+    readonly source: Exclude<Source, "saved">;
+    /** The configuration, where this is a part of the image only. */
+    readonly part: Bytes | undefined;
+    readonly learnt: { argv?: readonly string[] };
+    readonly beforeEnd: NonNullable<Wanted["beforeEnd"]>;
+  },
 ): Promise<Sent> {
   const { image, state: { present, base }, events: { onLayer, onSize } } = transfer;
-  const wanted = { present, onLayer, onSize, ...base === undefined ? {} : { base } };
-  const byLayers = source === "layers";
+  const wanted: Wanted = {
+    present,
+    beforeEnd,
+    onLayer,
+    onSize,
+    ...base === undefined ? {} : { base },
+    ...part === undefined ? {} : { configuration: part },
+  };
+  const id = part === undefined ? undefined : `sha256:${await sha256(part)}`;
+  const failure = ({ stderr }: Finished): Failure => new UnfitLayer(stderr.trim());
+  const whole = { ...transfer, tag: part === undefined ? session.imageTag : "", failure };
   try {
+    if (source === "layers") {
+      return await send(context, session, {
+        ...whole,
+        id: id ?? image.id,
+        argv: await layersArgv(session.id, image, wanted),
+        archive: (output) => assembleArchive(output, image, wanted),
+      });
+    }
+    const stored = part === undefined
+      ? source
+      : await lowestLayers(source, { layers: image.layers.length, configuration: part });
     return await send(context, session, {
-      ...transfer,
-      id: byLayers ? image.id : source.config.digest,
-      argv: byLayers
-        ? await layersArgv(session.id, image, wanted)
-        : blobsArgv(session.id, image, { stored: source, present }),
-      archive: (output) =>
-        byLayers ? assembleArchive(output, image, wanted) : assembleBlobs(output, source, wanted),
-      failure: ({ stderr }) => new UnfitLayer(stderr.trim()),
+      ...whole,
+      id: stored.config.digest,
+      argv: blobsArgv(session.id, image, { stored, present }),
+      archive: (output) => assembleBlobs(output, stored, wanted),
     });
   } catch (error) {
     await removeReaders(context, session.id);
@@ -148,6 +279,7 @@ async function sendSaved(
     return await send(context, session, {
       ...transfer,
       id: image.layerDirs.length > 0 ? image.id : "",
+      tag: session.imageTag,
       argv,
       archive: (output) => thinArchive(output, thinning),
       failure: (finished) => dockerFailure("local", "Exporting the image", finished),
@@ -163,9 +295,12 @@ async function sendSaved(
 async function send(
   context: Context,
   session: Session,
-  { image, state: { base, format }, size, events, id, argv, archive, failure }: Transfer & {
+  { image, state, size, events, id, tag, learnt, argv, archive, failure }: Transfer & {
     /** What a classic image store will call the image; empty where that is not known. */
     readonly id: string;
+    /** Empty for a part of the image. */
+    readonly tag: string;
+    readonly learnt?: { argv?: readonly string[] };
     /** Has the local engine export the image. */
     readonly argv: readonly string[];
     /** Makes of what that writes the archive that goes over the link. */
@@ -173,9 +308,15 @@ async function send(
     readonly failure: (exported: Finished) => Failure;
   },
 ): Promise<Sent> {
-  const known = base === undefined ? id : "";
-  const layers = image.layers.map((digest) => ` ${digest}`).join("");
-  const load = ["sh", "-c", LOAD, "sh", format, known, session.imageTag, layers];
+  const { base, parts, format } = state;
+  const words = [
+    format,
+    base === undefined ? id : "",
+    tag,
+    image.layers.map((digest) => ` ${digest}`).join(""),
+    tag !== "" && parts ? session.id : "",
+  ];
+  const load = ["sh", "-c", LOAD, "sh", ...words];
   let done = 0;
   let bytes = 0;
   const { from, to } = await pipe(context, {
@@ -191,6 +332,7 @@ async function send(
           format,
           size,
           through: (argv, source) => through(context, argv, source),
+          ...learnt === undefined ? {} : { learnt },
           onRate: events.onRate,
         },
       ),
@@ -204,16 +346,19 @@ async function send(
   if (to.code === 255) {
     throw new Failure(
       `the connection to ${hostOf(session)} was lost: ${to.stderr.trim() || "no reason given"}`,
-      { hint: "The images there are as they were. Run dockerdo push again." },
+      { hint: TRY_AGAIN },
     );
   }
   if (to.code !== 0 || from.code !== 0) {
     const { message, hint } = dockerFailure(session, "Loading the image", to);
     throw new LoadFailure(message, {
-      hint: hint ?? "The images there are as they were. Run dockerdo push again.",
+      hint: hint ?? TRY_AGAIN,
     });
   }
-  return { bytes, output: to.stdout };
+  if (!context.dryRun && !/^verified$/m.test(to.stdout)) {
+    throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);
+  }
+  return { bytes };
 }
 
 async function* tapped(

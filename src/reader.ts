@@ -3,8 +3,11 @@ import type { Image } from "./docker.ts";
 import type { Session } from "./session.ts";
 import { captureOnRemoteHost } from "./ssh.ts";
 
-/** The label of the containers through which images are read: the value is the session's id. */
-const READER_LABEL = "dockerdo.push";
+/**
+ * The label of the containers through which images are read, and of the parts of an image that are there before
+ * the rest: the value is the session's id.
+ */
+export const PUSH_LABEL = "dockerdo.push";
 /** Beside it, the process that will see to it that the container goes. */
 const READER_PID_LABEL = "dockerdo.push.pid";
 
@@ -88,7 +91,7 @@ export const READ_BLOBS = `read_blobs() {
     /var/lib/containerd /var/lib/desktop-containerd/daemon
   do
     store=$store/io.containerd.content.v1.content/blobs/sha256
-    id=$(docker create --network none --label "${READER_LABEL}=$3" --label "${READER_PID_LABEL}=$$" \\
+    id=$(docker create --network none --label "${PUSH_LABEL}=$3" --label "${READER_PID_LABEL}=$$" \\
       --mount "type=bind,source=$store,target=$dir,readonly" "$1" x 2>/dev/null) || continue
     text=$(blob "$2")
     if [ -n "$text" ]; then
@@ -101,7 +104,7 @@ export const READ_BLOBS = `read_blobs() {
     docker rm -fv "$id" >/dev/null 2>&1
     [ -z "$text" ] || break
   done
-  set -- "${READER_LABEL}=$3" $$
+  set -- "${PUSH_LABEL}=$3" $$
   ${REMOVE}
 }`;
 
@@ -122,5 +125,5 @@ export async function removeReaders(
 }
 
 function ownReaders(sessionId: string): string[] {
-  return [`${READER_LABEL}=${sessionId}`, String(Deno.pid)];
+  return [`${PUSH_LABEL}=${sessionId}`, String(Deno.pid)];
 }

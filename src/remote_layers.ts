@@ -1,9 +1,9 @@
-import type { Descriptor } from "./archive.ts";
+import type { Descriptor, Manifest } from "./archive.ts";
 import type { Format } from "./compression.ts";
 import { readStoredImage } from "./content_store.ts";
 import { captureDocker, dockerFailure, type Image, parseImages } from "./docker.ts";
 import { type Context, isOnPath } from "./process.ts";
-import { READ_BLOBS, SEPARATOR, unknownDir } from "./reader.ts";
+import { PUSH_LABEL, READ_BLOBS, SEPARATOR, unknownDir } from "./reader.ts";
 import type { Session } from "./session.ts";
 import { captureOnRemoteHost } from "./ssh.ts";
 
@@ -17,6 +17,8 @@ export interface RemoteState {
   readonly present: number;
   /** The blobs of these layers, where it has containerd's image store: an image there is made of blobs. */
   readonly base: readonly Descriptor[] | undefined;
+  /** It has parts of images of this session, from a push that came to no end. */
+  readonly parts: boolean;
   readonly format: Format;
 }
 
@@ -27,6 +29,7 @@ const ASK = `${READ_BLOBS}
 id=$1 tag=$2 session=$3 dir=$4; shift 4
 for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
 docker image inspect --format 'known {{.Id}} {{json .RepoTags}}' "$id" "$tag" 2>/dev/null &
+docker image ls -q --filter "label=${PUSH_LABEL}=$session" --format 'part {{.ID}}' &
 ids=$(docker image ls -q --no-trunc) || exit
 set -f
 have=$(docker image inspect \
@@ -88,6 +91,7 @@ export async function askRemote(
     tagged: known.find(([, tags]) => tags?.includes(`"${session.imageTag}"`))?.[0] ?? "",
     present: containerd ? lowest.length : present,
     base: containerd ? lowest : undefined,
+    parts: answers("part").length > 0,
     format: await commonFormat(context, answers("program")),
   };
 }
@@ -117,4 +121,16 @@ export function missingBytes(
   if (present === 0) return image.size;
   // Layers without a byte look like steps that made no layer: they are taken for these.
   return steps.slice(0, image.layers.length - present).reduce((sum, size) => sum + size, 0);
+}
+
+/** The bytes of each layer, the lowest first; undefined where that is not known. */
+export function layerSizes(
+  image: Pick<Image, "layers">,
+  { stored, steps }: {
+    readonly stored: Manifest | undefined;
+    readonly steps: readonly number[];
+  },
+): number[] | undefined {
+  if (stored !== undefined) return stored.layers.map(({ size }) => size);
+  return steps.length === image.layers.length ? steps.toReversed() : undefined;
 }

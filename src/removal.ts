@@ -1,6 +1,7 @@
 import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
 import { captureDocker, type Engine } from "./docker.ts";
 import { Failure } from "./error.ts";
+import { removeParts } from "./push.ts";
 import { removeReaders } from "./reader.ts";
 import { type Context, isOnPath } from "./process.ts";
 import { quote } from "./quote.ts";
@@ -43,7 +44,10 @@ async function removeImages(
   if (session.remoteHost !== null && engines.includes("local")) {
     await removeReaders(context, session.id);
   }
-  if (remote) await removeReaders(context, session.id, { remote: session });
+  if (remote) {
+    await removeReaders(context, session.id, { remote: session });
+    await removeParts(context, session);
+  }
   for (const engine of engines) {
     const removed = await captureDocker(context, engine, {
       words: ["image", "rm", session.imageTag],

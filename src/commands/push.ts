@@ -16,7 +16,13 @@ import { hasReadableLayers } from "../layer_store.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
 import { LoadFailure, type Source, streamImage, tagRemote } from "../push.ts";
-import { askRemote, missingBytes, type RemoteState, stepSizes } from "../remote_layers.ts";
+import {
+  askRemote,
+  layerSizes,
+  missingBytes,
+  type RemoteState,
+  stepSizes,
+} from "../remote_layers.ts";
 import type { Session } from "../session.ts";
 import { onRemoteHost } from "../ssh.ts";
 import { UnfitLayer } from "../tar_split.ts";
@@ -109,6 +115,7 @@ const NOTHING_THERE: RemoteState = {
   tagged: "",
   present: 0,
   base: undefined,
+  parts: false,
   format: "none",
 };
 
@@ -157,6 +164,10 @@ async function send(
     state,
     size,
     source,
+    sizes: layerSizes(image, {
+      stored: typeof source === "string" ? undefined : source,
+      steps,
+    }),
     events: {
       onBytes: shown.update,
       onSize: shown.expect,

@@ -429,6 +429,39 @@ Deno.test("a link that is cut in the middle of a push is told of, and the next p
   assert.equal(await idOf(reykjavik, user.tag), id);
 });
 
+for (const store of ["overlay2", "containerd"] as const) {
+  Deno.test(`what ${store} has of a big image when the link is cut is not sent again`, async () => {
+    await using engine = await secondEngine({
+      megabytes: 900,
+      ...store === "overlay2" ? {} : { store },
+    });
+    await using link = startLink({ to: "10.77.0.2:22", rttMs: 0 });
+    const user = engine.host.replace("reykjavik-", "");
+    await using _host = await addHost(`parts-${user}`, { port: link.port, user });
+    await using base = await freshBase();
+    await using pushing = await pusher(`parts-${user}`);
+    const noise = "RUN head -c 40000000 /dev/urandom > /noise";
+    await pushing.build(`FROM ${base.tag}`, noise, smallLayer());
+    link.setRate(1e7);
+    const first = pushing.types("dockerdo push");
+    const parts = ["image", "ls", "-q", "--filter", "label=dockerdo.push"];
+    await poll(() => engine.docker(parts), { what: "the first part", limitMs: 30_000 });
+    link.cut();
+    const { code, stderr } = await first;
+    assert.equal(code, 1, stderr);
+    assert.match(
+      stderr,
+      /the connection to parts-edda\w+ was lost: .*\n {2}The images there are as/,
+    );
+    link.setRate(Infinity);
+    const second = await pushing.types("dockerdo push");
+    assert.match(second.stderr, /^\[remote\] parts-edda\w+ has 1 of 3 layers$/m);
+    assertSent(second.stderr.trim().split("\n").at(-1) ?? "", "2 of 3 layers", 41e6);
+    await assertArrived(pushing, engine);
+    assert.equal(await engine.docker(parts), "");
+  });
+}
+
 Deno.test("a link that freezes in the middle of a push ends it in time, and the next push arrives", async () => {
   await using base = await freshBase();
   await using link = startLink({ to: "10.77.0.2:22", rttMs: 0 });

@@ -26,7 +26,11 @@ async function* inChunks(bytes: Bytes): AsyncGenerator<Bytes> {
 /** What a link of a rate gets, with the programs that were started and the rate that was measured. */
 async function overLink(
   format: Format,
-  { size, bytesPerSecond }: { size: number; bytesPerSecond: number },
+  { size, bytesPerSecond, learnt = {} }: {
+    size: number;
+    bytesPerSecond: number;
+    learnt?: { argv?: readonly string[] };
+  },
 ): Promise<{ wire: Bytes; programs: string[]; rate: number | undefined }> {
   let clock = 0;
   let rate: number | undefined;
@@ -35,6 +39,7 @@ async function overLink(
   const stream = compress(inChunks(numbers(size)), {
     format,
     size,
+    learnt,
     through: (argv, source) => {
       programs.push(argv.join(" "));
       return through(testContext(), argv, source);
@@ -108,6 +113,15 @@ Deno.test("what does not compress goes as it is, until a later trial finds what 
   assert.equal(programs, 3);
   const plain = (4 + 8 + 16) * MiB;
   assert.ok(Math.abs(bytes - (plain + (128 * MiB - plain) / 10)) < MiB, `${bytes}`);
+});
+
+Deno.test("what one stream has found out of the link the next does not try", async () => {
+  const learnt: { argv?: readonly string[] } = {};
+  const size = 30 * MiB;
+  const first = await overLink("zstd", { size, bytesPerSecond: 12.5e6, learnt });
+  const second = await overLink("zstd", { size, bytesPerSecond: 12.5e6, learnt });
+  assert.deepEqual([first.programs.length, second.programs], [2, ["zstd -q -3 -c"]]);
+  assert.ok(second.wire.length < first.wire.length, `${second.wire.length} ${first.wire.length}`);
 });
 
 Deno.test("without a common format the bytes go as they are, and the link is measured all the same", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   assembleBlobs,
   blobsArgv,
+  lowestLayers,
   readStoredImage,
   type StoredImage,
 } from "../../src/content_store.ts";
@@ -40,9 +41,8 @@ async function stored(): Promise<StoredImage> {
 function copied(positions: readonly number[], change = (text: string): string => text): Bytes {
   return tar([
     ["dockerdo-1/", "", "5"],
-    ["dockerdo-1/1-config", STORED.configuration],
-    ["dockerdo-1/2-layers/", "", "5"],
-    ...positions.map((at) => [`dockerdo-1/2-layers/00${at}`, change(LAYERS[at] ?? "")] as const),
+    ["dockerdo-1/layers/", "", "5"],
+    ...positions.map((at) => [`dockerdo-1/layers/00${at}`, change(LAYERS[at] ?? "")] as const),
   ]);
 }
 
@@ -126,9 +126,8 @@ Deno.test("the blobs that are needed are mounted, nothing else of the content st
   ];
   const digests = STORED.manifest.layers.map(({ digest }) => digest);
   assert.deepEqual(argv.slice(7), [
-    ...mount(STORED.manifest.config.digest, "1-config"),
-    ...mount(digests[1] ?? "", "2-layers/001"),
-    ...mount(digests[2] ?? "", "2-layers/002"),
+    ...mount(digests[1] ?? "", "layers/001"),
+    ...mount(digests[2] ?? "", "layers/002"),
     "--mount",
     "type=tmpfs,target=/data",
     "sha256:image",
@@ -176,6 +175,29 @@ Deno.test("the manifest stays as it is unless the other store has other blobs of
     config: STORED.manifest.config,
     layers: [other, ...STORED.manifest.layers.slice(1)],
   });
+});
+
+Deno.test("the lowest layers make an image of their own", async () => {
+  const configuration = new TextEncoder().encode('{"rootfs":{}}');
+  const part = await lowestLayers(await stored(), { layers: 2, configuration });
+  const digest = `sha256:${await digestOf(configuration)}`;
+  const layers = STORED.manifest.layers.slice(0, 2);
+  assert.deepEqual(
+    { ...part, manifest: JSON.parse(new TextDecoder().decode(part.manifest)) },
+    {
+      config: { ...STORED.manifest.config, digest, size: configuration.length },
+      layers,
+      store: "/store/blobs",
+      configuration,
+      diffIds: ["sha256:1", "sha256:2"],
+      manifest: {
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.manifest.v1+json",
+        config: { ...STORED.manifest.config, digest, size: configuration.length },
+        layers,
+      },
+    },
+  );
 });
 
 Deno.test("blobs that are missing, cut off or of another size are refused", async () => {

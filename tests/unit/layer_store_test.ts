@@ -105,6 +105,37 @@ Deno.test("for an image store made of blobs the archive has a manifest that name
   assert.deepEqual(content("oci-layout"), { imageLayoutVersion: "1.0.0" });
 });
 
+Deno.test("a part of an image has a configuration of its own, and waits for the part below it", async () => {
+  const configuration = new TextEncoder().encode('{"rootfs":{}}');
+  const gzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+  const base = [{ mediaType: gzip, digest: `sha256:${"b".repeat(64)}`, size: 7 }];
+  const heard: unknown[] = [];
+  const pieces: Bytes[] = [];
+  const archive = assembleArchive(inPieces(await recorded("layers.tar.gz")), {
+    ...IMAGE,
+    layers: LAYERS.slice(0, 2),
+  }, {
+    present: 1,
+    base,
+    configuration,
+    beforeEnd: (layers) => {
+      heard.push(layers);
+      assert.doesNotMatch(new TextDecoder().decode(joined(pieces)), /oci-layout/);
+      return Promise.resolve();
+    },
+  });
+  for await (const piece of archive) pieces.push(piece.slice());
+  const config = `blobs/sha256/${await digestOf(configuration)}`;
+  const files = await entries(joined(pieces));
+  assert.deepEqual([...files.keys()].slice(0, 2), [config, NAMES[1]]);
+  assert.deepEqual(files.get(config), configuration);
+  assert.deepEqual(heard, [[...base, {
+    mediaType: "application/vnd.oci.image.layer.v1.tar",
+    digest: LAYERS[1],
+    size: files.get(NAMES[1] ?? "")?.length,
+  }]]);
+});
+
 Deno.test("an archive of an image whose layers are all there has its configuration", async () => {
   const files = await entries(await assembled(await recorded("layers.tar.gz"), { present: 3 }));
   assert.deepEqual([...files.keys()], [`blobs/sha256/${ID.slice(7)}`, "manifest.json"]);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { askRemote, missingBytes, stepSizes } from "../../src/remote_layers.ts";
+import { askRemote, layerSizes, missingBytes, stepSizes } from "../../src/remote_layers.ts";
 import { type Image, parseImages } from "../../src/docker.ts";
 import { storedBlobs } from "./archives.ts";
 import { fakes, temporaryDir, testContext, testSession } from "./fixture.ts";
@@ -25,16 +25,24 @@ Deno.test("askRemote() learns that the whole image is there, and what has its ta
     await asked(
       `program zstd\nknown ${ID} ["a:1","a:2"]\nknown sha256:old ["b:1","dockerdo-debian:bookworm-demo"]\npresent 3\n`,
     ),
-    { whole: ID, tagged: "sha256:old", present: 3, base: undefined, format: "zstd" },
+    {
+      whole: ID,
+      tagged: "sha256:old",
+      present: 3,
+      base: undefined,
+      parts: false,
+      format: "zstd",
+    },
   );
 });
 
 Deno.test("askRemote() learns how many layers a classic image store has", async () => {
-  assert.deepEqual(await asked("present 2\nprogram gzip\n"), {
+  assert.deepEqual(await asked("present 2\nprogram gzip\npart 0123\npart 4567\n"), {
     whole: "",
     tagged: "",
     present: 2,
     base: undefined,
+    parts: true,
     format: "gzip",
   });
 });
@@ -63,7 +71,7 @@ Deno.test("askRemote() learns which blobs the layers are that containerd's image
   const stored = await storedBlobs({ diffIds: ["sha256:1", "sha256:2"] });
   const answer = (text: string, layers = LAYERS): Promise<unknown> =>
     asked(`present 2\ncontainerd\n\x1f${stored.digest}${text}`, { ...IMAGE, layers });
-  const known = { whole: "", tagged: "", format: "none" };
+  const known = { whole: "", tagged: "", parts: false, format: "none" };
   assert.deepEqual(
     [
       await answer(stored.output),
@@ -105,5 +113,21 @@ Deno.test("missingBytes() adds up the topmost steps", () => {
   assert.deepEqual(
     [0, 1, 2, 3].map((present) => missingBytes(IMAGE, { present, steps })),
     [300, 45, 5, 0],
+  );
+});
+
+Deno.test("layerSizes() knows them by the blobs, or where each step made a layer", () => {
+  const blob = { mediaType: "", digest: "" };
+  const stored = {
+    config: { ...blob, size: 1 },
+    layers: [7, 8, 9].map((size) => ({ ...blob, size })),
+  };
+  assert.deepEqual(
+    [
+      layerSizes(IMAGE, { stored, steps: [] }),
+      layerSizes(IMAGE, { stored: undefined, steps: [5, 40, 300] }),
+      layerSizes(IMAGE, { stored: undefined, steps: [40, 300] }),
+    ],
+    [[7, 8, 9], [300, 40, 5], undefined],
   );
 });
