@@ -15,7 +15,7 @@ import { Failure } from "../error.ts";
 import { hasReadableLayers } from "../layer_store.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
-import { LoadFailure, type Source, streamImage, tagRemote } from "../push.ts";
+import { LoadFailure, removeParts, type Source, streamImage, tagRemote } from "../push.ts";
 import {
   askRemote,
   layerSizes,
@@ -89,6 +89,7 @@ async function throughSsh(
     `${layers} of ${all} layers, ${formatBytes(bytes)} of ${formatBytes(image.size)}, `;
   if (state.whole !== "") {
     if (state.tagged !== state.whole) await tagRemote(context, session, state.whole);
+    if (state.parts) await removeParts(context, session);
     return of(0, 0);
   }
   if (state.present > 0) {
