@@ -14,7 +14,7 @@ const READER_PID_LABEL = "dockerdo.push.pid";
 /** For the engine to remove what was left: the next push can do it as well. */
 const REMOVE_LIMIT_MS = 10_000;
 
-// $1 a label, $2 a pid. The containers of a process that is gone, too: nobody else will think of them.
+// $1 a label, $2 a pid. The containers of that process, and of those that are gone: nobody else will think of them.
 const REMOVE = `docker ps -a --filter "label=$1" \\
   --format '{{.ID}} {{.Label "${READER_PID_LABEL}"}}' | while read -r id pid; do
   [ "$pid" = "$2" ] || ! kill -0 "$pid" && docker rm -fv "$id"
@@ -28,6 +28,8 @@ id=$(label=$1 pid=$2; shift 3
 docker cp "$id:$dir" - && exec >&-
 code=$?
 docker rm -fv "$id" >/dev/null 2>&1
+# The same process may be reading others.
+set -- "$1" none
 ${REMOVE}
 exit $code`;
 
@@ -104,7 +106,7 @@ export const READ_BLOBS = `read_blobs() {
     docker rm -fv "$id" >/dev/null 2>&1
     [ -z "$text" ] || break
   done
-  set -- "${PUSH_LABEL}=$3" $$
+  set -- "${PUSH_LABEL}=$3" none
   ${REMOVE}
 }`;
 

@@ -429,6 +429,29 @@ Deno.test("a link that is cut in the middle of a push is told of, and the next p
   assert.equal(await idOf(reykjavik, user.tag), id);
 });
 
+Deno.test("the parts of a big image go over one after the other, and none is left", async () => {
+  await using base = await freshBase();
+  await using user = await pusher("reykjavik");
+  const noise = (name: string): string => `RUN head -c 40000000 /dev/urandom > /${name}`;
+  const id = await user.build(`FROM ${base.tag}`, noise("a"), noise("b"), smallLayer());
+  const { code, stderr } = await user.types("dockerdo push");
+  assert.equal(code, 0, stderr);
+  const told = stderr.trim().split("\n");
+  assert.deepEqual(
+    told.slice(0, -1).filter((line) => !line.includes("dockerdo build --remote")),
+    [
+      `[local] Exporting ${user.tag}`,
+      ...["85.3 MB", "40.0 MB", "40.0 MB", "2.0 kB"].map((size, at) =>
+        `[remote] Layer ${at + 1} of 4: ${size}`
+      ),
+    ],
+  );
+  assertSent(told.at(-1) ?? "", "4 of 4 layers", 170e6);
+  assert.equal(await idOf(reykjavik, user.tag), id);
+  assert.equal(await CLASSIC.docker(["image", "ls", "-q", "--filter", "label=dockerdo.push"]), "");
+  assert.equal(await readersHere(), "");
+});
+
 for (const store of ["overlay2", "containerd"] as const) {
   Deno.test(`what ${store} has of a big image when the link is cut is not sent again`, async () => {
     await using engine = await secondEngine({
