@@ -43,7 +43,7 @@ printf '{"bridge": "none", "iptables": false, "exec-opts": ["native.cgroupdriver
 // without a bridge removes the docker0 that it finds.
 const START = `rm -f "$1/docker.pid"
 setsid unshare --net --mount --propagation private bash -c '
-  run=$1 data=$2 root=$3 start=
+  run=$1 data=$2 root=$3
   # The number, for the newer system has numbers of its own.
   group=$(getent group docker | cut -d: -f3)
   if [ -n "$root" ]; then
@@ -54,10 +54,12 @@ setsid unshare --net --mount --propagation private bash -c '
     mkdir "$root/mnt/run" "$root/mnt/data"
     mount --bind "$run" "$root/mnt/run"
     mount --bind "$data" "$root/mnt/data"
-    run=/mnt/run data=/mnt/data start="env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot $root"
+    run=/mnt/run data=/mnt/data
+    cd "$root" && pivot_root . . && umount -l . && cd /
   fi
-  exec $start dockerd --config-file "$run/daemon.json" --host "unix://$run/docker.sock" --data-root "$data" \\
-    --exec-root "$run/exec" --pidfile "$run/docker.pid" --group "$group"
+  exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin dockerd --config-file "$run/daemon.json" \\
+    --host "unix://$run/docker.sock" --data-root "$data" --exec-root "$run/exec" \\
+    --pidfile "$run/docker.pid" --group "$group"
 ' sh "$@" >"$1/log" 2>&1 </dev/null &`;
 
 const STOP = `pid=$(cat "$1/docker.pid") || exit 0

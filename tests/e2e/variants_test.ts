@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { BASE_IMAGE, ENTRYPOINT_IMAGE, london, reykjavik } from "../lab/lab.ts";
+import { secondEngine } from "./engine.ts";
 import { isThere, newUser, nothingRemains, storedSession } from "./user.ts";
 
 for (const shell of ["bash", "zsh"]) {
@@ -165,6 +166,25 @@ lines' ''`;
     await user.does("dockerdo stop && dockerdo start && dockerdo rm --force --delete");
   });
 }
+
+Deno.test("a session works on a newer Docker with containerd's image store", async () => {
+  await using engine = await secondEngine({ megabytes: 1200, store: "containerd" });
+  await using user = await newUser();
+  await user.begins(`newer --remote ${engine.host} --image ${BASE_IMAGE}`);
+  await user.does("dockerdo build && dockerdo push && dockerdo run --network none");
+  const script = `'cat > /kept; cat /kept; exit 7'`;
+  assert.deepEqual(await user.types(`dodo sh -c ${script}`, { stdin: "it's\n" }), {
+    code: 7,
+    stdout: "it's\n",
+    stderr: "",
+  });
+  await Deno.writeTextFile(`${user.workDir}/container/kept`, "edited");
+  assert.equal(await user.does("dockerdo stop && dockerdo start && dodo cat /kept"), "edited");
+  const { container, image } = JSON.parse(await user.does("dockerdo status --json"));
+  assert.deepEqual([container.state, image.remote], ["running", true]);
+  await user.does("dockerdo rm --force --delete");
+  assert.equal(await engine.docker(["ps", "-aq"]), "");
+});
 
 Deno.test("build sends the work dir to a Dockerfile that copies, without mounts, keys and ignored files", async () => {
   await using user = await newUser();
