@@ -265,7 +265,7 @@ function asImage(item: unknown): Image {
     architecture: asText(field(item, "Architecture")),
     variant: asText(field(item, "Variant")),
     settings: JSON.stringify([
-      ...["Created", "Author"].map((name) => asText(field(item, name))),
+      ...["Created", "Author", "Os", "Architecture"].map((name) => asText(field(item, name))),
       // Image is the parent, which only the engine that built it knows.
       entries(config).filter(([name, value]) => name !== "Image" && !isEmpty(value)).sort(),
     ]),

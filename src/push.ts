@@ -9,7 +9,7 @@ import {
 import { compress } from "./compression.ts";
 import { assembleBlobs, blobsArgv, lowestLayers, type StoredImage } from "./content_store.ts";
 import { captureDocker, dockerArgv, dockerFailure, type Image } from "./docker.ts";
-import { Failure } from "./error.ts";
+import { Failure, foremost } from "./error.ts";
 import { assembleArchive, layersArgv, type Wanted } from "./layer_store.ts";
 import { pipe, through } from "./pipe.ts";
 import type { Context, Finished } from "./process.ts";
@@ -45,14 +45,14 @@ const LOAD = `format=$1 id=$2 tag=$3 layers=$4 session=$5
 dangling() { docker image ls -q --no-trunc --filter dangling=true; }
 layers_of() { docker image inspect --format '{{range .RootFS.Layers}} {{.}}{{end}}' "$1" 2>/dev/null; }
 fail() {
-  printf '%s\\n' "$said" >&2
   [ -n "$id" ] || for new in $(dangling); do
     case $before in *$new*) continue ;; esac
     [ "$(layers_of "$new")" != "$layers" ] || docker image rm "$new"
   done >/dev/null 2>&1
+  printf '%s\\n' "$said" >&2
   exit "$1"
 }
-[ -n "$id" ] || before=$(dangling)
+[ -n "$id" ] || before=$(docker image ls -q --no-trunc)
 said=$(if [ "$format" = none ]; then docker load -q; else "$format" -dc | docker load -q; fi 2>&1) || fail $?
 case $said in *'rror unpacking'*) fail 1 ;; esac
 [ -n "$id" ] || {
@@ -85,7 +85,7 @@ export class LoadFailure extends Failure {}
 export type Source = "layers" | StoredImage | "saved";
 
 const TRY_AGAIN =
-  "The images there are as they were. Run dockerdo push again: what has arrived is not sent twice.";
+  "The images there are as they were. Run dockerdo push again: parts that were complete are not sent twice.";
 
 interface Transfer {
   readonly image: LocalImage;
@@ -111,7 +111,7 @@ export async function streamImage(
     readonly sizes: readonly number[] | undefined;
   },
 ): Promise<number> {
-  if (source === "saved") return (await sendSaved(context, session, transfer)).bytes;
+  if (source === "saved") return await sendSaved(context, session, transfer);
   return await sendParts(context, session, { ...transfer, source, sizes });
 }
 
@@ -144,12 +144,15 @@ async function sendParts(
   const { image, state, events } = transfer;
   const all = image.layers.length;
   const ends = sizes === undefined ? [all] : partEnds(sizes, state.present);
-  const sendings: Promise<Sent>[] = [];
+  const sendings: Promise<number>[] = [];
   const passed: { done: number; sent: number }[] = [];
   const learnt = {};
   let { present, base } = state;
-  let failed: { readonly error: unknown } | undefined;
+  const failures: unknown[] = [];
   for (const [number, end] of ends.entries()) {
+    // One part on its way, one that is unpacked.
+    await Promise.allSettled(sendings.slice(0, -1));
+    if (failures.length > 0) break;
     const streamed = Promise.withResolvers<void>();
     const earlier = sendings.at(-1);
     const size = sizes?.slice(present, end).reduce((sum, size) => sum + size, 0) ?? transfer.size;
@@ -171,8 +174,9 @@ async function sendParts(
       events: {
         ...events,
         onSize: (bytes) => ends.length === 1 && events.onSize(bytes),
+        onRate: (rate) => number === 0 && events.onRate(rate),
         onBytes: (bytes) => {
-          if (failed !== undefined) throw failed.error;
+          if (failures.length > 0) throw failures[0];
           passed[number] = bytes;
           const sum = (key: "done" | "sent"): number =>
             passed.reduce((sum, bytes) => sum + bytes[key], 0);
@@ -180,36 +184,32 @@ async function sendParts(
         },
       },
     });
-    sending.catch((error) => failed ??= { error });
+    sending.catch((error) => failures.push(error));
     sendings.push(sending);
     await Promise.race([streamed.promise, sending]).catch(() => {});
-    if (failed !== undefined) break;
     present = end;
   }
-  const ended = await Promise.allSettled(sendings);
-  const errors = ended.flatMap((end) => end.status === "rejected" ? [end.reason] : []);
-  if (errors.length > 0) {
-    throw errors.find((error) => error instanceof Failure && error.exitCode > 128) ?? errors[0];
+  await Promise.allSettled(sendings);
+  if (failures.length > 0) {
+    await removeReaders(context, session.id);
+    throw foremost(failures);
   }
   return passed.reduce((sum, { sent }) => sum + sent, 0);
 }
 
 /** The configuration of an image of the lowest layers, which nobody runs. */
 function partOf(
-  { os, architecture, layers: digests }: LocalImage,
+  { os, architecture, variant, layers: digests }: LocalImage,
   { layers, sessionId }: { readonly layers: number; readonly sessionId: string },
 ): Bytes {
   return new TextEncoder().encode(JSON.stringify({
     os,
     architecture,
+    ...variant === "" ? {} : { variant },
     created: "1970-01-01T00:00:00Z",
     config: { Labels: { [PUSH_LABEL]: sessionId } },
     rootfs: { type: "layers", diff_ids: digests.slice(0, layers) },
   }));
-}
-
-interface Sent {
-  readonly bytes: number;
 }
 
 async function sendRead(
@@ -222,7 +222,7 @@ async function sendRead(
     readonly learnt: { argv?: readonly string[] };
     readonly beforeEnd: NonNullable<Wanted["beforeEnd"]>;
   },
-): Promise<Sent> {
+): Promise<number> {
   const { image, state: { present, base }, events: { onLayer, onSize } } = transfer;
   const wanted: Wanted = {
     present,
@@ -235,35 +235,30 @@ async function sendRead(
   const id = part === undefined ? undefined : `sha256:${await sha256(part)}`;
   const failure = ({ stderr }: Finished): Failure => new UnfitLayer(stderr.trim());
   const whole = { ...transfer, tag: part === undefined ? session.imageTag : "", failure };
-  try {
-    if (source === "layers") {
-      return await send(context, session, {
-        ...whole,
-        id: id ?? image.id,
-        argv: await layersArgv(session.id, image, wanted),
-        archive: (output) => assembleArchive(output, image, wanted),
-      });
-    }
-    const stored = part === undefined
-      ? source
-      : await lowestLayers(source, { layers: image.layers.length, configuration: part });
+  if (source === "layers") {
     return await send(context, session, {
       ...whole,
-      id: stored.config.digest,
-      argv: blobsArgv(session.id, image, { stored, present }),
-      archive: (output) => assembleBlobs(output, stored, wanted),
+      id: id ?? image.id,
+      argv: await layersArgv(session.id, image, wanted),
+      archive: (output) => assembleArchive(output, image, wanted),
     });
-  } catch (error) {
-    await removeReaders(context, session.id);
-    throw error;
   }
+  const stored = part === undefined
+    ? source
+    : await lowestLayers(source, { layers: image.layers.length, configuration: part });
+  return await send(context, session, {
+    ...whole,
+    id: stored.config.digest,
+    argv: blobsArgv(session.id, image, { stored, present }),
+    archive: (output) => assembleBlobs(output, stored, wanted),
+  });
 }
 
 async function sendSaved(
   context: Context,
   session: Session,
   { names, ...transfer }: Transfer & { readonly names?: ReadonlyMap<string, number> },
-): Promise<Sent> {
+): Promise<number> {
   const { image, state: { present, base }, events: { onLayer } } = transfer;
   const argv = dockerArgv("local", ["save", image.id]);
   const thinning: Thinning = {
@@ -307,7 +302,7 @@ async function send(
     readonly archive: (output: AsyncIterable<Bytes>) => AsyncIterable<Bytes>;
     readonly failure: (exported: Finished) => Failure;
   },
-): Promise<Sent> {
+): Promise<number> {
   const { base, parts, format } = state;
   const words = [
     format,
@@ -358,7 +353,7 @@ async function send(
   if (!context.dryRun && !/^verified$/m.test(to.stdout)) {
     throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);
   }
-  return { bytes };
+  return bytes;
 }
 
 async function* tapped(

@@ -15,7 +15,7 @@ const READER_PID_LABEL = "dockerdo.push.pid";
 const REMOVE_LIMIT_MS = 10_000;
 
 // $1 a label, $2 a pid. The containers of that process, and of those that are gone: nobody else will think of them.
-const REMOVE = `docker ps -a --filter "label=$1" \\
+const REMOVE = `docker ps -a --filter "label=$1" --filter "label=${READER_PID_LABEL}" \\
   --format '{{.ID}} {{.Label "${READER_PID_LABEL}"}}' | while read -r id pid; do
   [ "$pid" = "$2" ] || ! kill -0 "$pid" && docker rm -fv "$id"
 done >/dev/null 2>&1`;
@@ -87,27 +87,33 @@ export const SEPARATOR = "\x1f";
  * the store's directory and the blobs, each behind a {@link SEPARATOR}, or nothing. Reads as {@link readerArgv} does.
  */
 export const READ_BLOBS = `read_blobs() {
+  image=$1 hex=$2 session=$3 dir=$4 text= config=
+  info=$(docker info --format '{{json .DriverStatus}} {{.DockerRootDir}}')
+  case $info in *io.containerd.snapshotter*) ;; *) return 0 ;; esac
   blob() { docker cp "$id:$dir/$1" - 2>/dev/null | tr -d '\\000'; }
-  dir=$4
-  for store in "$(docker info --format '{{.DockerRootDir}}')/containerd/daemon" \\
-    /var/lib/containerd /var/lib/desktop-containerd/daemon
-  do
+  set --
+  set -f
+  IFS='
+'
+  for path in $(docker image inspect --format '{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}' "$image"); do
+    set -- "$@" --mount "type=tmpfs,target=$path"
+  done
+  unset IFS
+  for store in "\${info##*] }/containerd/daemon" /var/lib/containerd /var/lib/desktop-containerd/daemon; do
     store=$store/io.containerd.content.v1.content/blobs/sha256
-    id=$(docker create --network none --label "${PUSH_LABEL}=$3" --label "${READER_PID_LABEL}=$$" \\
-      --mount "type=bind,source=$store,target=$dir,readonly" "$1" x 2>/dev/null) || continue
-    text=$(blob "$2")
-    if [ -n "$text" ]; then
-      printf '\\037%s\\037%s' "$store" "$text"
-      case $text in *'"config"'*)
-        rest=\${text#*'"config"'} rest=\${rest#*'"sha256:'}
-        printf '\\037%s' "$(blob "\${rest%%'"'*}")" ;;
-      esac
-    fi
+    id=$(docker create --network none --label "${PUSH_LABEL}=$session" --label "${READER_PID_LABEL}=$$" \\
+      --mount "type=bind,source=$store,target=$dir,readonly" "$@" "$image" x 2>/dev/null) || continue
+    text=$(blob "$hex")
+    case $text in *'"config"'*)
+      config=\${text#*'"config"'} config=\${config#*'"sha256:'}
+      config=$(blob "\${config%%'"'*}") ;;
+    esac
     docker rm -fv "$id" >/dev/null 2>&1
     [ -z "$text" ] || break
   done
-  set -- "${PUSH_LABEL}=$3" none
+  set -- "${PUSH_LABEL}=$session" none
   ${REMOVE}
+  [ -z "$text" ] || printf '\\037%s' "$store" "$text" "$config"
 }`;
 
 /**

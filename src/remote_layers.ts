@@ -28,13 +28,13 @@ export interface RemoteState {
 const ASK = `${READ_BLOBS}
 id=$1 tag=$2 session=$3 dir=$4; shift 4
 for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
-docker image inspect --format 'known {{.Id}} {{json .RepoTags}}' "$id" "$tag" 2>/dev/null &
+docker image inspect --format 'known {{.Id}} {{json .RepoTags}} {{json .RootFS.Layers}}' "$id" "$tag" 2>/dev/null &
 docker image ls -q --filter "label=${PUSH_LABEL}=$session" --format 'part {{.ID}}' &
 ids=$(docker image ls -q --no-trunc) || exit
 set -f
 have=$(docker image inspect \
   --format '{{.Id}} {{with .GraphDriver}}{{.Name}}{{end}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
-prefix= n=0 all=$#
+prefix= n=0 all=$# base= same=
 for layer; do
   case $have in *"|$prefix $layer "*) ;; *) break ;; esac
   prefix="$prefix $layer" n=$((n + 1))
@@ -49,7 +49,8 @@ case $have in
   *) [ $n != $all ] || same=$(printf '%s\n' "$have" | grep "|$prefix \$" | while read -r one _; do echo $one; done) ;;
 esac
 [ -z "$same" ] || docker image inspect $same 2>/dev/null
-[ -z "$base" ] || { printf '\\037%s' "$base"; read_blobs "$base" "\${base#sha256:}" "$session" "$dir"; }`;
+[ -z "$base" ] || { printf '\\037%s' "$base"; read_blobs "$base" "\${base#sha256:}" "$session" "$dir"; }
+:`;
 
 /** Asks the remote engine, in one round trip, what it has of an image. */
 export async function askRemote(
@@ -87,7 +88,10 @@ export async function askRemote(
     ? stored.layers.slice(0, present)
     : [];
   return {
-    whole: known.some(([known]) => known === id) ? id : same?.id ?? "",
+    // The id of an image for several platforms says nothing of what is there.
+    whole: known.some(([known, , digests]) => known === id && digests === JSON.stringify(layers))
+      ? id
+      : same?.id ?? "",
     tagged: known.find(([, tags]) => tags?.includes(`"${session.imageTag}"`))?.[0] ?? "",
     present: containerd ? lowest.length : present,
     base: containerd ? lowest : undefined,

@@ -11,7 +11,7 @@ import {
 import { reachRemoteHost } from "../connection.ts";
 import { readStoredImage } from "../content_store.ts";
 import { dockerArgv, type Image, inspectImage } from "../docker.ts";
-import { Failure } from "../error.ts";
+import { Failure, settled } from "../error.ts";
 import { hasReadableLayers } from "../layer_store.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
@@ -79,7 +79,7 @@ async function throughSsh(
 ): Promise<string> {
   const [state, steps, source] = context.dryRun
     ? [NOTHING_THERE, [], "saved" as const]
-    : await Promise.all([
+    : await settled([
       askRemote(context, session, image),
       stepSizes(context, image),
       sourceOf(context, session, image),
@@ -141,12 +141,19 @@ async function sendInSomeWay(context: Context, session: Session, task: Task): Pr
   } catch (error) {
     if (error instanceof UnfitLayer) {
       progress(context, "local", `${error.message}: docker save reads the whole image instead`);
-      return await sendInSomeWay(context, session, { ...task, source: "saved" });
+      // Parts may have come to be there.
+      const state = await askRemote(context, session, task.image);
+      return await sendInSomeWay(context, session, { ...task, state, source: "saved" });
     }
     const partial = source !== "saved" || state.present > 0;
     if (!(error instanceof LoadFailure) || !partial || HOPELESS.test(error.message)) throw error;
     progress(context, "remote", `${error.message}: sending the whole image instead`);
-    const whole = { ...state, present: 0, ...state.base === undefined ? {} : { base: [] } };
+    const whole = {
+      ...state,
+      present: 0,
+      parts: true,
+      ...state.base === undefined ? {} : { base: [] },
+    };
     return await send(context, session, { ...task, state: whole, source: "saved" });
   }
 }
@@ -216,7 +223,8 @@ async function throughRegistry(
   }
   if (context.dryRun) return "";
   const there = await inspectImage(context, session, session.imageTag);
-  if (there?.id !== image.id && there?.layers.join() !== image.layers.join()) {
+  const same = there?.layers.join() === image.layers.join() && there.settings === image.settings;
+  if (there?.id !== image.id && !same) {
     throw new Failure(`${session.imageTag} is not on ${session.remoteHost?.name} as it is here`, {
       hint: `Here it is ${image.id}, there ${
         there?.id ?? "nothing"

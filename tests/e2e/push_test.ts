@@ -452,6 +452,48 @@ Deno.test("the parts of a big image go over one after the other, and none is lef
   assert.equal(await readersHere(), "");
 });
 
+Deno.test("a part that cannot be read is told of, and only the rest goes as docker save gives it", async () => {
+  await using user = await pusher("reykjavik");
+  const big = (): Uint8Array<ArrayBuffer> => {
+    const content = new Uint8Array(34e6);
+    content.set(crypto.getRandomValues(new Uint8Array(64)));
+    return content;
+  };
+  const layers = [tar([["a", big()]]), tar([["z", big()], ["b", "not in the order of a walk"]])];
+  const config = JSON.stringify({
+    os: "linux",
+    architecture: "amd64",
+    created: "2026-11-25T01:19:10Z",
+    config: { Labels: { "dockerdo.lab": "1" } },
+    history: layers.map(() => ({ created: "2026-11-25T01:19:10Z", created_by: "a test" })),
+    rootfs: {
+      type: "layers",
+      diff_ids: await Promise.all(layers.map(async (layer) => `sha256:${await digestOf(layer)}`)),
+    },
+  });
+  const Layers = ["1/layer.tar", "2/layer.tar"];
+  const manifest = [{ Config: "config.json", RepoTags: [user.tag], Layers }];
+  await Deno.writeFile(
+    `${user.workDir}/image.tar`,
+    tar([
+      ["config.json", config],
+      ...layers.map((layer, at) => [Layers[at] ?? "", layer] as const),
+      ["manifest.json", JSON.stringify(manifest)],
+    ]),
+  );
+  await user.does("docker load -q -i image.tar && rm image.tar");
+  const { code, stderr } = await user.types("dockerdo push");
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stderr,
+    /the files of a layer are in an order of their own: docker save reads the whole/,
+  );
+  // The first one had come by then.
+  assertSent(stderr.trim().split("\n").at(-1) ?? "", "1 of 2 layers", 35e6);
+  assert.equal(await idOf(reykjavik, user.tag), await idOf(london, user.tag));
+  assert.equal(await CLASSIC.docker(["image", "ls", "-q", "--filter", "label=dockerdo.push"]), "");
+});
+
 for (const store of ["overlay2", "containerd"] as const) {
   Deno.test(`what ${store} has of a big image when the link is cut is not sent again`, async () => {
     await using engine = await secondEngine({

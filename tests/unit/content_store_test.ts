@@ -89,7 +89,8 @@ Deno.test("of an image for several platforms the one that is asked for is read",
   const answered = async (text: string): Promise<StoredImage | undefined> => {
     using dir = temporaryDir();
     using fake = fakes(dir.path, {
-      FAKE_docker_info: "/var/lib/docker\n",
+      FAKE_docker_info: '[["driver-type","io.containerd.snapshotter.v1"]] /var/lib/docker\n',
+      FAKE_docker_image_inspect: "/data\n/of mine\n",
       FAKE_docker_create: "container\n",
       // The fake gives one answer for both blobs: the configuration is there, the manifest not.
       FAKE_docker_cp: STORED.configuration,
@@ -104,6 +105,20 @@ Deno.test("of an image for several platforms the one that is asked for is read",
       platform: PLATFORM,
       output: `\x1f/store\x1f${text}`,
     });
+    const [create] = fake.calls().filter(([, verb]) => verb === "create");
+    assert.deepEqual(
+      create?.filter((word) => /^type=/.test(word)).map((word) =>
+        word.replace(/dockerdo-[-\w]+/, "dir")
+      ),
+      text.includes('"v8"')
+        ? [
+          "type=bind,source=/var/lib/docker/containerd/daemon/io.containerd.content.v1.content/blobs/sha256," +
+          "target=/dir,readonly",
+          "type=tmpfs,target=/data",
+          "type=tmpfs,target=/of mine",
+        ]
+        : undefined,
+    );
     const copies = fake.calls().filter(([, verb]) => verb === "cp").map(([, , path]) =>
       path?.replace(/.*\//, "")
     );
@@ -114,6 +129,20 @@ Deno.test("of an image for several platforms the one that is asked for is read",
     undefined,
     undefined,
   ]);
+});
+
+Deno.test("with a classic image store no container is made to look for blobs", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, {
+    FAKE_docker_info: '[["Backing Filesystem","extfs"]] /var/lib/docker\n',
+  });
+  const image = await readStoredImage(testContext({ env: fake.env }), "local", {
+    sessionId: "5e551011",
+    image: "sha256:image",
+    digest: STORED.digest,
+    platform: PLATFORM,
+  });
+  assert.deepEqual([image, fake.calls().length], [undefined, 1]);
 });
 
 Deno.test("the blobs that are needed are mounted, nothing else of the content store", async () => {

@@ -59,6 +59,8 @@ Deno.test("parseImages() reads what a real engine answered", () => {
     settings: JSON.stringify([
       "2026-11-23T18:28:41.228084436Z",
       "",
+      "linux",
+      "amd64",
       [
         ["Entrypoint", ["/bin/cat"]],
         ["Env", [

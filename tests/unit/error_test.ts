@@ -4,6 +4,7 @@ import {
   endingAsText,
   exitCodeOf,
   Failure,
+  settled,
   usageFailure,
 } from "../../src/error.ts";
 
@@ -33,4 +34,27 @@ Deno.test("endingAsText() passes the exit code on, and turns what is thrown into
   assert.equal(await endingAsText(context, () => Promise.resolve(7)), 7);
   assert.equal(await endingAsText(context, () => Promise.reject(usageFailure("it is odd"))), 2);
   assert.deepEqual(lines, ["dockerdo: it is odd\n"]);
+});
+
+Deno.test("settled() waits for all, and throws a signal before what else went wrong", async () => {
+  const ended: string[] = [];
+  const late = async (name: string, error?: Failure): Promise<string> => {
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    ended.push(name);
+    if (error !== undefined) throw error;
+    return name;
+  };
+  assert.deepEqual(await settled([late("a"), late("b")]), ["a", "b"]);
+  const signal = new Failure("interrupted by SIGINT", { exitCode: 130 });
+  await assert.rejects(
+    settled([Promise.reject(new Failure("first")), late("c"), late("d", signal)]),
+    signal,
+  );
+  await assert.rejects(
+    settled([Promise.reject(new Failure("first")), late("e", new Failure("f"))]),
+    {
+      message: "first",
+    },
+  );
+  assert.deepEqual(ended, ["a", "b", "c", "d", "e"]);
 });

@@ -23,7 +23,8 @@ async function asked(answer: string, image = IMAGE): Promise<unknown> {
 Deno.test("askRemote() learns that the whole image is there, and what has its tag", async () => {
   assert.deepEqual(
     await asked(
-      `program zstd\nknown ${ID} ["a:1","a:2"]\nknown sha256:old ["b:1","dockerdo-debian:bookworm-demo"]\npresent 3\n`,
+      `program zstd\nknown ${ID} ["a:1","a:2"] ${JSON.stringify(LAYERS)}\n` +
+        `known sha256:old ["b:1","dockerdo-debian:bookworm-demo"] ["sha256:9"]\npresent 3\n`,
     ),
     {
       whole: ID,
@@ -34,6 +35,18 @@ Deno.test("askRemote() learns that the whole image is there, and what has its ta
       format: "zstd",
     },
   );
+});
+
+Deno.test("askRemote() does not take the id of an index for what another platform has of it", async () => {
+  const state = await asked(`known ${ID} ["a:1"] ["sha256:7"]\npresent 0\ncontainerd\n`);
+  assert.deepEqual(state, {
+    whole: "",
+    tagged: "",
+    present: 0,
+    base: [],
+    parts: false,
+    format: "none",
+  });
 });
 
 Deno.test("askRemote() learns how many layers a classic image store has", async () => {
