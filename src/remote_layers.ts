@@ -45,7 +45,7 @@ wait
 echo "present $n"
 case $store in *io.containerd.snapshotter*) echo containerd; [ $n = 0 ] || base=\${base%% *} ;; *) base= ;; esac
 case $have in
-  *"$id "*) ;;
+  *"$id "*) [ $n != $all ] || base= ;;
   *) [ $n != $all ] || same=$(printf '%s\n' "$have" | grep "|$prefix \$" | while read -r one _; do echo $one; done) ;;
 esac
 [ -z "$same" ] || docker image inspect $same 2>/dev/null
