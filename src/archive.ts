@@ -119,6 +119,11 @@ export async function describeBlob(mediaType: string, content: Bytes): Promise<D
   return { mediaType, digest: `sha256:${await sha256(content)}`, size: content.length };
 }
 
+/** A digest without the name of its algorithm. */
+export function hexOf(digest: string): string {
+  return digest.replace(/^sha256:/, "");
+}
+
 /** The name of a blob in an archive. */
 export function blobName(digest: string): string {
   return `blobs/${digest.replace(":", "/")}`;

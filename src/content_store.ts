@@ -4,6 +4,7 @@ import {
   blobName,
   describeBlob,
   encodeManifest,
+  hexOf,
   type Manifest,
   sha256,
 } from "./archive.ts";
@@ -207,7 +208,3 @@ export async function lowestLayers(
 }
 
 const blobPath = (position: number): string => `layers/${String(position).padStart(3, "0")}`;
-
-function hexOf(digest: string): string {
-  return digest.replace(/^sha256:/, "");
-}

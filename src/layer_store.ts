@@ -6,6 +6,7 @@ import {
   describeBlob,
   type Descriptor,
   encodeManifest,
+  hexOf,
   LAYER_TYPE,
   sha256,
 } from "./archive.ts";
@@ -200,10 +201,6 @@ export function neededLayers(digests: readonly string[], present: number): numbe
 const CONFIG_PATH = "1-config";
 const splitPath = (position: number): string => `2-splits/${String(position).padStart(3, "0")}`;
 const filesPath = (position: number): string => `3-files/${String(position).padStart(3, "0")}`;
-
-function hexOf(digest: string): string {
-  return digest.replace(/^sha256:/, "");
-}
 
 /** The engine's directory, of a layer's in it. */
 function rootOf(layerDir: string): string | undefined {
