@@ -43,6 +43,11 @@ export interface Image {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Whether an image is in a classic store for sure: its id is then the digest of its configuration. */
+export function isClassic({ layerDirs }: Pick<Image, "layerDirs">): boolean {
+  return layerDirs.length > 0;
+}
+
 /** The label by which a session knows its containers: the value is the session's id. */
 export const SESSION_LABEL = "dockerdo.session";
 /** The label of an image that dockerdo's overlay made. */

@@ -8,15 +8,16 @@ import {
 } from "./archive.ts";
 import { compress } from "./compression.ts";
 import { assembleBlobs, blobsArgv, lowestLayers, type StoredImage } from "./content_store.ts";
-import { captureDocker, dockerArgv, dockerFailure, type Image } from "./docker.ts";
+import { dockerArgv, dockerFailure, type Image, isClassic } from "./docker.ts";
 import { Failure, foremost } from "./error.ts";
 import { assembleArchive, layersArgv, type Wanted } from "./layer_store.ts";
+import { LoadFailure, loadWords } from "./load.ts";
 import { pipe, through } from "./pipe.ts";
 import type { Context, Finished } from "./process.ts";
 import { PUSH_LABEL, removeReaders } from "./reader.ts";
 import type { RemoteState } from "./remote_layers.ts";
 import type { Session } from "./session.ts";
-import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
+import { onRemoteHost } from "./ssh.ts";
 import { UnfitLayer } from "./tar_split.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -33,53 +34,6 @@ export interface PushEvents {
   /** What the link carries, in bytes per second. */
   readonly onRate: (bytesPerSecond: number) => void;
 }
-
-// A part of an image is of no use when the image is there.
-const REMOVE_PARTS = `docker image ls -q --no-trunc --filter "label=${PUSH_LABEL}=$session" |
-  while read -r part; do docker image rm "$part"; done >/dev/null 2>&1`;
-
-// $1 the format, $2 the image's id there if it is known, $3 its tag, which moves when the whole image is there, $4
-// its layers, $5 the session whose parts of images have done their service then. A part has no tag. With containerd's image store docker load may end well with an image that it could not unpack, and
-// leaves one in any case.
-const LOAD = `format=$1 id=$2 tag=$3 layers=$4 session=$5
-dangling() { docker image ls -q --no-trunc --filter dangling=true; }
-layers_of() { docker image inspect --format '{{range .RootFS.Layers}} {{.}}{{end}}' "$1" 2>/dev/null; }
-fail() {
-  [ -n "$id" ] || for new in $(dangling); do
-    case $before in *$new*) continue ;; esac
-    [ "$(layers_of "$new")" != "$layers" ] || docker image rm "$new"
-  done >/dev/null 2>&1
-  printf '%s\\n' "$said" >&2
-  exit "$1"
-}
-[ -n "$id" ] || before=$(docker image ls -q --no-trunc)
-said=$(if [ "$format" = none ]; then docker load -q; else "$format" -dc | docker load -q; fi 2>&1) || fail $?
-case $said in *'rror unpacking'*) fail 1 ;; esac
-[ -n "$id" ] || {
-  id=\${said##*sha256:}
-  id=sha256:\${id%%[!0-9a-f]*}
-  [ "$(layers_of "$id")" = "$layers" ] || exit 0
-}
-if [ -z "$tag" ]; then docker image inspect "$id" >/dev/null; else docker tag "$id" "$tag"; fi 2>/dev/null || exit 0
-echo verified
-[ -z "$session" ] || { ${REMOVE_PARTS}; }
-:`;
-
-/** Gives an image that the remote engine has the session's tag. */
-export async function tagRemote(context: Context, session: Session, id: string): Promise<void> {
-  const words = ["tag", id, session.imageTag];
-  const finished = await captureDocker(context, session, { words });
-  if (finished.code !== 0) throw dockerFailure(session, "Tagging the image", finished);
-}
-
-/** Removes what a push that came to no end has left of an image on the remote engine. */
-export async function removeParts(context: Context, session: Session): Promise<void> {
-  const words = ["sh", "-c", `session=$1; ${REMOVE_PARTS}`, "sh", session.id];
-  await captureOnRemoteHost(context, session, { words });
-}
-
-/** The remote engine did not take an archive. */
-export class LoadFailure extends Failure {}
 
 /** How the local engine's image is read: layer by layer, blob by blob, or all of it as docker save gives it. */
 export type Source = "layers" | StoredImage | "saved";
@@ -234,7 +188,7 @@ async function sendRead(
   };
   const id = part === undefined ? undefined : `sha256:${await sha256(part)}`;
   const failure = ({ stderr }: Finished): Failure => new UnfitLayer(stderr.trim());
-  const whole = { ...transfer, tag: part === undefined ? session.imageTag : "", failure };
+  const whole = { ...transfer, part: part !== undefined, failure };
   if (source === "layers") {
     return await send(context, session, {
       ...whole,
@@ -273,8 +227,7 @@ async function sendSaved(
   try {
     return await send(context, session, {
       ...transfer,
-      id: image.layerDirs.length > 0 ? image.id : "",
-      tag: session.imageTag,
+      id: isClassic(image) ? image.id : "",
       argv,
       archive: (output) => thinArchive(output, thinning),
       failure: (finished) => dockerFailure("local", "Exporting the image", finished),
@@ -290,11 +243,10 @@ async function sendSaved(
 async function send(
   context: Context,
   session: Session,
-  { image, state, size, events, id, tag, learnt, argv, archive, failure }: Transfer & {
+  { image, state, size, events, id, part = false, learnt, argv, archive, failure }: Transfer & {
     /** What a classic image store will call the image; empty where that is not known. */
     readonly id: string;
-    /** Empty for a part of the image. */
-    readonly tag: string;
+    readonly part?: boolean;
     readonly learnt?: { argv?: readonly string[] };
     /** Has the local engine export the image. */
     readonly argv: readonly string[];
@@ -304,14 +256,13 @@ async function send(
   },
 ): Promise<number> {
   const { base, parts, format } = state;
-  const words = [
+  const load = loadWords(session, {
     format,
-    base === undefined ? id : "",
-    tag,
-    image.layers.map((digest) => ` ${digest}`).join(""),
-    tag !== "" && parts ? session.id : "",
-  ];
-  const load = ["sh", "-c", LOAD, "sh", ...words];
+    id: base === undefined ? id : "",
+    part,
+    layers: image.layers,
+    parts,
+  });
   let done = 0;
   let bytes = 0;
   const { from, to } = await pipe(context, {
@@ -346,9 +297,7 @@ async function send(
   }
   if (to.code !== 0 || from.code !== 0) {
     const { message, hint } = dockerFailure(session, "Loading the image", to);
-    throw new LoadFailure(message, {
-      hint: hint ?? TRY_AGAIN,
-    });
+    throw new LoadFailure(message, { hint: hint ?? TRY_AGAIN });
   }
   if (!context.dryRun && !/^verified$/m.test(to.stdout)) {
     throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);

@@ -117,8 +117,8 @@ export const READ_BLOBS = `read_blobs() {
 }`;
 
 /**
- * Removes the containers of readers of this session that were ended before they could do so: on the local engine
- * and, where there is a `session`, on the remote host's.
+ * Removes the containers of readers of this session that were ended before they could do so: on the local engine,
+ * or on that of the `remote` host.
  */
 export async function removeReaders(
   context: Context,

@@ -1,7 +1,7 @@
 import type { Descriptor, Manifest } from "./archive.ts";
 import type { Format } from "./compression.ts";
 import { readStoredImage } from "./content_store.ts";
-import { captureDocker, dockerFailure, type Image, parseImages } from "./docker.ts";
+import { captureDocker, dockerFailure, type Image, isClassic, parseImages } from "./docker.ts";
 import { type Context, isOnPath } from "./process.ts";
 import { PUSH_LABEL, READ_BLOBS, SEPARATOR, unknownDir } from "./reader.ts";
 import type { Session } from "./session.ts";
@@ -73,7 +73,7 @@ export async function askRemote(
   const json = told.indexOf("\n[");
   const containerd = told.split("\n").includes("containerd");
   // Two classic stores have one id for the same image.
-  const comparable = containerd || image.layerDirs.length === 0;
+  const comparable = containerd || !isClassic(image);
   const same = (json < 0 || !comparable ? [] : parseImages(told.slice(json)))
     .find(({ settings }) => settings === image.settings);
   const present = Number(answers("present")[0] ?? 0);

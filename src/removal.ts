@@ -1,8 +1,8 @@
 import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
 import { captureDocker, type Engine } from "./docker.ts";
 import { Failure } from "./error.ts";
-import { removeParts } from "./push.ts";
 import { removeReaders } from "./reader.ts";
+import { removeParts } from "./load.ts";
 import { type Context, isOnPath } from "./process.ts";
 import { quote } from "./quote.ts";
 import { forgetSession, relayDir, type Session, SESSION_FILES, updateSession } from "./session.ts";

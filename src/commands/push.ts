@@ -13,9 +13,10 @@ import { readStoredImage } from "../content_store.ts";
 import { dockerArgv, type Image, inspectImage } from "../docker.ts";
 import { Failure, settled } from "../error.ts";
 import { hasReadableLayers } from "../layer_store.ts";
+import { LoadFailure, removeParts, tagRemote } from "../load.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
 import { type Context, run } from "../process.ts";
-import { LoadFailure, removeParts, type Source, streamImage, tagRemote } from "../push.ts";
+import { type Source, streamImage } from "../push.ts";
 import {
   askRemote,
   layerSizes,
