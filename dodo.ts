@@ -1,11 +1,11 @@
 import { exec } from "./src/commands/exec.ts";
-import { hostContext } from "./src/context.ts";
+import { hostContext } from "./src/process/context.ts";
 import { endingAsText } from "./src/error.ts";
 
 // `dockerdo exec` alone. Deno reads every module that an import names before the first line runs; with
 // the name in a variable it reads it when it is needed.
-const connection = "./src/connection.ts";
-const help = "./src/describe.ts";
+const connection = "./src/lifecycle/connection.ts";
+const help = "./src/command_line/describe.ts";
 const context = hostContext();
 Deno.exit(
   await endingAsText(

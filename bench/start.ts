@@ -55,9 +55,14 @@ for (
     "npm:@stricli/core@1.3.0",
     "npm:valibot@1.5.0",
     "npm:js-yaml@5.5.0",
-    ...["session", "ssh", "process", "config", "docker", "connection"].map((name) =>
-      `${root.href}src/${name}.ts`
-    ),
+    ...[
+      "session/session",
+      "ssh/argv",
+      "process/child",
+      "config/config",
+      "docker",
+      "lifecycle/connection",
+    ].map((name) => `${root.href}src/${name}.ts`),
   ]
 ) {
   const path = `${dir.path}/${candidates.length}.ts`;

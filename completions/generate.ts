@@ -1,8 +1,8 @@
 /** Writes what is made out of the commands' declarations: deno task generate */
 
 import { describeAll } from "../src/cli.ts";
-import { completionScript } from "../src/completions/script.ts";
-import { manualPage } from "../src/manual.ts";
+import { completionScript } from "../src/command_line/completions/script.ts";
+import { manualPage } from "../src/command_line/manual.ts";
 
 const ROOT = new URL("../", import.meta.url);
 

@@ -1,6 +1,6 @@
-import type { Description, Entry } from "./describe.ts";
+import type { Description, Entry } from "./command_line/describe.ts";
 import { endingAsText, Failure } from "./error.ts";
-import { type Context, surfaceSignals } from "./process.ts";
+import { type Context, surfaceSignals } from "./process/child.ts";
 
 /** A verb of the command line; its file is loaded when the verb is used. */
 interface Verb {
@@ -96,8 +96,8 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
   if (verb === "exec") {
     const { exec } = await import("./commands/exec.ts");
     return await exec(context, words, {
-      loadConnection: () => import("./connection.ts"),
-      loadHelp: () => import("./describe.ts"),
+      loadConnection: () => import("./lifecycle/connection.ts"),
+      loadHelp: () => import("./command_line/describe.ts"),
     });
   }
   if (verb === "relay") {
@@ -140,7 +140,10 @@ async function runVerb(
         : `Did you mean: dockerdo ${near}`,
     });
   }
-  const [{ runCommand }, { command }] = await Promise.all([import("./parse.ts"), verb.load()]);
+  const [{ runCommand }, { command }] = await Promise.all([
+    import("./command_line/parse.ts"),
+    verb.load(),
+  ]);
   return await runCommand(context, words, {
     name,
     command,
@@ -181,7 +184,7 @@ function overviewText(): string {
 
 /** Every command that a user is to know, with its options: for completions and the manual page. */
 export async function describeAll(): Promise<(Entry & Description)[]> {
-  const { describeCommand, describeExec } = await import("./describe.ts");
+  const { describeCommand, describeExec } = await import("./command_line/describe.ts");
   return await Promise.all(
     entries().map(async (entry) => {
       const verb = VERBS[entry.name];

@@ -1,7 +1,7 @@
 import { doctorHint, Failure } from "./error.ts";
-import { capture, type CaptureOptions, type Context, type Finished } from "./process.ts";
-import { captureOnRemoteHost, onRemoteHost } from "./ssh.ts";
-import { remoteHostText, type Session } from "./session.ts";
+import { capture, type CaptureOptions, type Context, type Finished } from "./process/child.ts";
+import { captureOnRemoteHost, onRemoteHost } from "./ssh/argv.ts";
+import { remoteHostText, type Session } from "./session/session.ts";
 
 /** An engine: the local host's, or the one of a session's remote host. */
 export type Engine = "local" | Session;

@@ -1,5 +1,5 @@
 import { Failure } from "./error.ts";
-import type { Context } from "./process.ts";
+import type { Context } from "./process/child.ts";
 
 /** An XDG base directory of the user, or what takes its place below the home directory. */
 export function userDirectory(

@@ -1,5 +1,5 @@
 import { buildCommand } from "@stricli/core";
-import { buildImage } from "../build.ts";
+import { buildImage } from "../image/build.ts";
 import {
   type CliContext,
   commonAliases,
@@ -10,16 +10,16 @@ import {
   sessionOf,
   switchFlag,
   textFlag,
-} from "../command.ts";
-import { loadConfig } from "../config.ts";
-import { reachRemoteHost } from "../connection.ts";
+} from "../command_line/flags.ts";
+import { loadConfig } from "../config/config.ts";
+import { reachRemoteHost } from "../lifecycle/connection.ts";
 import type { Engine } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { parseReference } from "../image.ts";
-import { findPublicKey } from "../key.ts";
+import { parseReference } from "../image/reference.ts";
+import { findPublicKey } from "../ssh/public_key.ts";
 import { formatDuration, progress } from "../output.ts";
-import { overlayPath, readOverlay, writeOverlay } from "../overlay.ts";
-import { updateSession } from "../session.ts";
+import { overlayPath, readOverlay, writeOverlay } from "../image/overlay.ts";
+import { updateSession } from "../session/session.ts";
 
 interface BuildFlags extends SessionFlags {
   readonly remote: boolean;

@@ -5,8 +5,13 @@ import {
   type CommonFlags,
   commonFlags,
   contextOf,
-} from "../command.ts";
-import { type Completed, completionScript, type Shell, SHELLS } from "../completions/script.ts";
+} from "../command_line/flags.ts";
+import {
+  type Completed,
+  completionScript,
+  type Shell,
+  SHELLS,
+} from "../command_line/completions/script.ts";
 import { usageFailure } from "../error.ts";
 import { nearest } from "../nearest.ts";
 

@@ -8,8 +8,14 @@ import {
   sessionIfAny,
   sessionName,
   switchFlag,
-} from "../command.ts";
-import { configPath, explainConfig, maskSecrets, type Setting, showValue } from "../config.ts";
+} from "../command_line/flags.ts";
+import {
+  configPath,
+  explainConfig,
+  maskSecrets,
+  type Setting,
+  showValue,
+} from "../config/config.ts";
 import { table } from "../output.ts";
 
 interface ConfigFlags extends SessionFlags {

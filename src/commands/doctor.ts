@@ -9,12 +9,12 @@ import {
   sessionName,
   switchFlag,
   textFlag,
-} from "../command.ts";
+} from "../command_line/flags.ts";
 import { diagnose } from "../doctor/doctor.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { Failure } from "../error.ts";
-import type { Context } from "../process.ts";
-import { parseRemoteHost, type Session } from "../session.ts";
+import type { Context } from "../process/child.ts";
+import { parseRemoteHost, type Session } from "../session/session.ts";
 
 interface DoctorFlags extends SessionFlags {
   readonly json: boolean;

@@ -1,12 +1,12 @@
-import { type ContainerCommand, packCommand, signalWords } from "../container_shell.ts";
+import { type ContainerCommand, packCommand, signalWords } from "../exec/container_command.ts";
 import { Failure, usageFailure } from "../error.ts";
-import { recordExecution } from "../history.ts";
+import { recordExecution } from "../history/executions.ts";
 import { isWithin } from "../paths.ts";
-import { capture, type Context, runForeground } from "../process.ts";
+import { capture, type Context, runForeground } from "../process/child.ts";
 import { quoteForLogin } from "../quote.ts";
 import { dropCaches } from "../relay/drop.ts";
-import { containerMount, findSession, relayDir, type Session } from "../session.ts";
-import { isMasterAlive, onRemoteHost, socketPath, sshTo } from "../ssh.ts";
+import { containerMount, findSession, relayDir, type Session } from "../session/session.ts";
+import { isMasterAlive, onRemoteHost, socketPath, sshTo } from "../ssh/argv.ts";
 
 /** What `--help` says above and below the options. */
 export const PROSE =

@@ -6,10 +6,10 @@ import {
   type SessionFlags,
   sessionFlags,
   sessionOf,
-} from "../command.ts";
+} from "../command_line/flags.ts";
 import { usageFailure } from "../error.ts";
 import { quote } from "../quote.ts";
-import { updateSession } from "../session.ts";
+import { updateSession } from "../session/session.ts";
 
 export const command = buildCommand<SessionFlags, string[], CliContext>({
   func: exportVariables,

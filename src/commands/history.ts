@@ -8,7 +8,7 @@ import {
   sessionName,
   sessionOf,
   switchFlag,
-} from "../command.ts";
+} from "../command_line/flags.ts";
 import {
   type Edit,
   type Edits,
@@ -18,9 +18,9 @@ import {
   renderEdit,
   renderInsideChange,
   Story,
-} from "../edits.ts";
+} from "../history/edits.ts";
 import { Failure } from "../error.ts";
-import { followLines } from "../follow.ts";
+import { followLines } from "../history/tail.ts";
 import {
   type Execution,
   executionRenderer,
@@ -28,11 +28,11 @@ import {
   parseExecution,
   readExecutions,
   renderEnvironment,
-} from "../history.ts";
-import { type Context, interruption } from "../process.ts";
+} from "../history/executions.ts";
+import { type Context, interruption } from "../process/child.ts";
 import { parseStep } from "../relay/journal.ts";
-import { journalPath, type Session } from "../session.ts";
-import { isMasterAlive } from "../ssh.ts";
+import { journalPath, type Session } from "../session/session.ts";
+import { isMasterAlive } from "../ssh/argv.ts";
 
 interface HistoryFlags extends SessionFlags {
   readonly json: boolean;

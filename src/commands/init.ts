@@ -1,5 +1,5 @@
 import { buildCommand } from "@stricli/core";
-import { activateScript } from "../activate.ts";
+import { activateScript } from "../lifecycle/activate.ts";
 import {
   type CliContext,
   commonAliases,
@@ -10,16 +10,20 @@ import {
   recordFlag,
   switchFlag,
   textFlag,
-} from "../command.ts";
-import { loadConfig } from "../config.ts";
-import { connectRemoteHost, disconnectRemoteHost, writeSshConfig } from "../connection.ts";
-import { decideRecording } from "../edits.ts";
+} from "../command_line/flags.ts";
+import { loadConfig } from "../config/config.ts";
+import {
+  connectRemoteHost,
+  disconnectRemoteHost,
+  writeSshConfig,
+} from "../lifecycle/connection.ts";
+import { decideRecording } from "../history/edits.ts";
 import { Failure, usageFailure } from "../error.ts";
-import { overlayTag, parseReference } from "../image.ts";
-import { checkMountPoint } from "../mount.ts";
+import { overlayTag, parseReference } from "../image/reference.ts";
+import { checkMountPoint } from "../mount/mount.ts";
 import { progress } from "../output.ts";
-import { checkUserName } from "../overlay.ts";
-import { capture, type Context } from "../process.ts";
+import { checkUserName } from "../image/overlay.ts";
+import { capture, type Context } from "../process/child.ts";
 import { quote } from "../quote.ts";
 import {
   buildMount,
@@ -33,8 +37,8 @@ import {
   refusePythonSession,
   saveSession,
   type Session,
-} from "../session.ts";
-import { makeSocketDir } from "../ssh.ts";
+} from "../session/session.ts";
+import { makeSocketDir } from "../ssh/argv.ts";
 
 interface InitFlags extends CommonFlags {
   readonly remote?: string;

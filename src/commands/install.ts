@@ -6,13 +6,13 @@ import {
   commonFlags,
   contextOf,
   switchFlag,
-} from "../command.ts";
-import { type Completed, type Shell, SHELLS } from "../completions/script.ts";
+} from "../command_line/flags.ts";
+import { type Completed, type Shell, SHELLS } from "../command_line/completions/script.ts";
 import { confirm } from "../confirm.ts";
 import { Failure } from "../error.ts";
-import { applyChange, showChange } from "../files.ts";
-import { leftovers, planSteps, shellsOf, type Step } from "../install.ts";
-import type { Context } from "../process.ts";
+import { applyChange, showChange } from "../install/file_change.ts";
+import { leftovers, planSteps, shellsOf, type Step } from "../install/plan.ts";
+import type { Context } from "../process/child.ts";
 
 interface InstallFlags extends CommonFlags {
   readonly yes: boolean;

@@ -6,10 +6,10 @@ import {
   commonFlags,
   contextOf,
   switchFlag,
-} from "../command.ts";
+} from "../command_line/flags.ts";
 import { formatAge, table } from "../output.ts";
-import { containerMount } from "../session.ts";
-import { hostOf, survey, type Surveyed } from "../survey.ts";
+import { containerMount } from "../session/session.ts";
+import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";
 
 interface ListFlags extends CommonFlags {
   readonly json: boolean;

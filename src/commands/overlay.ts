@@ -9,11 +9,11 @@ import {
   sessionOf,
   switchFlag,
   textFlag,
-} from "../command.ts";
-import { loadConfig } from "../config.ts";
-import { overlayTag, parseReference } from "../image.ts";
-import { writeOverlay } from "../overlay.ts";
-import { type Session, updateSession } from "../session.ts";
+} from "../command_line/flags.ts";
+import { loadConfig } from "../config/config.ts";
+import { overlayTag, parseReference } from "../image/reference.ts";
+import { writeOverlay } from "../image/overlay.ts";
+import { type Session, updateSession } from "../session/session.ts";
 
 interface OverlayFlags extends SessionFlags {
   readonly image?: string;

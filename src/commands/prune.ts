@@ -6,16 +6,16 @@ import {
   commonFlags,
   contextOf,
   switchFlag,
-} from "../command.ts";
+} from "../command_line/flags.ts";
 import { confirm } from "../confirm.ts";
-import { withHost } from "../connection.ts";
+import { withHost } from "../lifecycle/connection.ts";
 import { sessionContainers } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process.ts";
-import { removeSession } from "../removal.ts";
-import { forgetDirectory, type Session } from "../session.ts";
-import { hostOf, survey, type Surveyed } from "../survey.ts";
+import type { Context } from "../process/child.ts";
+import { removeSession } from "../lifecycle/remove.ts";
+import { forgetDirectory, type Session } from "../session/session.ts";
+import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";
 
 interface PruneFlags extends CommonFlags {
   readonly yes: boolean;

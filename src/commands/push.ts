@@ -7,26 +7,26 @@ import {
   sessionFlags,
   sessionName,
   sessionOf,
-} from "../command.ts";
-import { reachRemoteHost } from "../connection.ts";
-import { readStoredImage } from "../content_store.ts";
+} from "../command_line/flags.ts";
+import { reachRemoteHost } from "../lifecycle/connection.ts";
+import { readStoredImage } from "../push/containerd.ts";
 import { dockerArgv, type Image, inspectImage } from "../docker.ts";
 import { Failure, settled } from "../error.ts";
-import { hasReadableLayers } from "../layer_store.ts";
-import { LoadFailure, removeParts, tagRemote } from "../load.ts";
+import { hasReadableLayers } from "../push/overlay2.ts";
+import { LoadFailure, removeParts, tagRemote } from "../push/remote_load.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
-import { type Context, run } from "../process.ts";
-import { type Source, streamImage } from "../push.ts";
+import { type Context, run } from "../process/child.ts";
+import { type Source, streamImage } from "../push/push.ts";
 import {
   askRemote,
   layerSizes,
   missingBytes,
   type RemoteState,
   stepSizes,
-} from "../remote_layers.ts";
-import type { Session } from "../session.ts";
-import { onRemoteHost } from "../ssh.ts";
-import { UnfitLayer } from "../tar_split.ts";
+} from "../push/remote_state.ts";
+import type { Session } from "../session/session.ts";
+import { onRemoteHost } from "../ssh/argv.ts";
+import { UnfitLayer } from "../push/tar_split.ts";
 
 /** Bytes per second and milliseconds from which on building there is the better way. */
 const SLOW_LINK = 4e6;

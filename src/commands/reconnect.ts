@@ -7,8 +7,8 @@ import {
   sessionFlags,
   sessionName,
   sessionOf,
-} from "../command.ts";
-import { reconnect } from "../connection.ts";
+} from "../command_line/flags.ts";
+import { reconnect } from "../lifecycle/connection.ts";
 
 export const command = buildCommand<SessionFlags, [string?], CliContext>({
   func: async function (this: CliContext, flags: SessionFlags, name?: string): Promise<void> {

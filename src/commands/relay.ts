@@ -1,6 +1,6 @@
-import { hostContext } from "../context.ts";
+import { hostContext } from "../process/context.ts";
 import { usageFailure } from "../error.ts";
-import { capture } from "../process.ts";
+import { capture } from "../process/child.ts";
 import { runRelay } from "../relay/relay.ts";
 
 // Not even root can write into a directory that is not there. rmdir(2) asks nothing of a mount that is still there.

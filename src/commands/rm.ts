@@ -8,14 +8,14 @@ import {
   sessionName,
   sessionOf,
   switchFlag,
-} from "../command.ts";
-import { disconnectContainer, withHost } from "../connection.ts";
+} from "../command_line/flags.ts";
+import { disconnectContainer, withHost } from "../lifecycle/connection.ts";
 import { docker, sessionContainers } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process.ts";
-import { removeSession } from "../removal.ts";
-import { remoteHostForSsh, type Session } from "../session.ts";
+import type { Context } from "../process/child.ts";
+import { removeSession } from "../lifecycle/remove.ts";
+import { remoteHostForSsh, type Session } from "../session/session.ts";
 
 interface RmFlags extends SessionFlags {
   readonly force: boolean;

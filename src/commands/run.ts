@@ -8,15 +8,15 @@ import {
   sessionFlags,
   sessionOf,
   textFlag,
-} from "../command.ts";
-import { configOfEnvironment, loadConfig } from "../config.ts";
+} from "../command_line/flags.ts";
+import { configOfEnvironment, loadConfig } from "../config/config.ts";
 import {
   connectContainer,
   containerLog,
   disconnectContainer,
   findContainer,
   withHost,
-} from "../connection.ts";
+} from "../lifecycle/connection.ts";
 import {
   captureDocker,
   docker,
@@ -27,13 +27,13 @@ import {
   SESSION_LABEL,
   sessionContainers,
 } from "../docker.ts";
-import { decideRecording } from "../edits.ts";
+import { decideRecording } from "../history/edits.ts";
 import { Failure, usageFailure } from "../error.ts";
-import { findPublicKey, type PublicKey } from "../key.ts";
-import { checkMountPoint, isMounted } from "../mount.ts";
+import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
+import { checkMountPoint, isMounted } from "../mount/mount.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process.ts";
-import { containerMount, type MountKind, type Session, updateSession } from "../session.ts";
+import type { Context } from "../process/child.ts";
+import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
 
 interface RunFlags extends SessionFlags {
   readonly connect?: "exec" | "port";

@@ -9,17 +9,22 @@ import {
   type SessionFlags,
   sessionFlags,
   sessionOf,
-} from "../command.ts";
-import { loadConfig, type UserConfig } from "../config.ts";
-import { connectContainer, disconnectContainer, findContainer, withHost } from "../connection.ts";
+} from "../command_line/flags.ts";
+import { loadConfig, type UserConfig } from "../config/config.ts";
+import {
+  connectContainer,
+  disconnectContainer,
+  findContainer,
+  withHost,
+} from "../lifecycle/connection.ts";
 import { docker } from "../docker.ts";
-import { decideRecording } from "../edits.ts";
+import { decideRecording } from "../history/edits.ts";
 import { Failure } from "../error.ts";
-import { findPublicKey } from "../key.ts";
+import { findPublicKey } from "../ssh/public_key.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process.ts";
-import { containerMount, type MountKind, type Session, updateSession } from "../session.ts";
-import { stopMaster } from "../ssh.ts";
+import type { Context } from "../process/child.ts";
+import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
+import { stopMaster } from "../ssh/argv.ts";
 
 interface StartFlags extends SessionFlags {
   readonly mount?: MountKind;

@@ -8,16 +8,16 @@ import {
   sessionIfAny,
   sessionName,
   switchFlag,
-} from "../command.ts";
-import { findContainer, reachRemoteHost } from "../connection.ts";
+} from "../command_line/flags.ts";
+import { findContainer, reachRemoteHost } from "../lifecycle/connection.ts";
 import { inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { isRelayed, isServed, mountPoint } from "../mount.ts";
-import { overlayPath } from "../overlay.ts";
+import { isRelayed, isServed, mountPoint } from "../mount/mount.ts";
+import { overlayPath } from "../image/overlay.ts";
 import { userDirectory } from "../paths.ts";
-import type { Context } from "../process.ts";
-import type { MountKind, Session } from "../session.ts";
-import { type Destination, isMasterAlive } from "../ssh.ts";
+import type { Context } from "../process/child.ts";
+import type { MountKind, Session } from "../session/session.ts";
+import { type Destination, isMasterAlive } from "../ssh/argv.ts";
 
 interface StatusFlags extends SessionFlags {
   readonly json: boolean;

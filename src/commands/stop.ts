@@ -8,12 +8,12 @@ import {
   sessionName,
   sessionOf,
   switchFlag,
-} from "../command.ts";
-import { disconnectContainer, findContainer, withHost } from "../connection.ts";
+} from "../command_line/flags.ts";
+import { disconnectContainer, findContainer, withHost } from "../lifecycle/connection.ts";
 import { docker } from "../docker.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process.ts";
-import type { Session } from "../session.ts";
+import type { Context } from "../process/child.ts";
+import type { Session } from "../session/session.ts";
 
 interface StopFlags extends SessionFlags {
   readonly force: boolean;

@@ -1,7 +1,7 @@
 import { Failure } from "../error.ts";
-import type { Context } from "../process.ts";
-import { parseRemoteHost, type RemoteHost, type Session } from "../session.ts";
-import { sshConfigPath } from "../ssh.ts";
+import type { Context } from "../process/child.ts";
+import { parseRemoteHost, type RemoteHost, type Session } from "../session/session.ts";
+import { sshConfigPath } from "../ssh/argv.ts";
 import { type Check, type Finding, missing, warning } from "./finding.ts";
 import {
   checkConfig,

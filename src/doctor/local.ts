@@ -1,10 +1,10 @@
-import { configPath, loadConfig, type UserConfig } from "../config.ts";
+import { configPath, loadConfig, type UserConfig } from "../config/config.ts";
 import { Failure } from "../error.ts";
-import { findPublicKey } from "../key.ts";
+import { findPublicKey } from "../ssh/public_key.ts";
 import { userDirectory } from "../paths.ts";
-import { capture, type Context, type Finished, isOnPath } from "../process.ts";
+import { capture, type Context, type Finished, isOnPath } from "../process/child.ts";
 import { quote } from "../quote.ts";
-import { LONGEST_SOCKET_PATH, runtimeSocketDir } from "../ssh.ts";
+import { LONGEST_SOCKET_PATH, runtimeSocketDir } from "../ssh/argv.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
 import { asAdmin, install, type System, systemOf } from "./remedy.ts";

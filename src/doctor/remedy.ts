@@ -1,4 +1,4 @@
-import { type Distro, distroOfRelease } from "../distro.ts";
+import { type Distro, distroOfRelease } from "../image/distro.ts";
 import { quote, quoteAll } from "../quote.ts";
 
 /** What kind of system a command is for. */

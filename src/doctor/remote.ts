@@ -1,7 +1,7 @@
-import { capture, type Context, type Finished } from "../process.ts";
+import { capture, type Context, type Finished } from "../process/child.ts";
 import { quote } from "../quote.ts";
-import type { RemoteHost } from "../session.ts";
-import { afterMark, markedLine, probeOptions } from "../ssh.ts";
+import type { RemoteHost } from "../session/session.ts";
+import { afterMark, markedLine, probeOptions } from "../ssh/argv.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
 import { asAdmin, type System, systemOf } from "./remedy.ts";

@@ -1,13 +1,13 @@
 /** What all requests share: the parts of the relay, and the few ways to ask the server. */
 import { Contents } from "./contents.ts";
-import { Front, LOST, type Request } from "./front.ts";
+import { Front, LOST, type Request } from "./client.ts";
 import { type Handle, Handles } from "./handles.ts";
 import type { Journal } from "./journal.ts";
 import { Link, type OnAnswer, type Server } from "./link.ts";
 import { Lister } from "./lister.ts";
 import type { Mapping } from "./containment.ts";
 import { Scan } from "./scan.ts";
-import { Areas } from "./areas.ts";
+import { Areas } from "./server_info.ts";
 import { Budget } from "./stream.ts";
 import { join, Tree } from "./tree.ts";
 import { isPlain, Open, Status, Type, type Writer } from "./wire.ts";

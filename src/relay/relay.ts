@@ -13,15 +13,15 @@
  *   containment.ts  links that can't leave     journal.ts  what was edited
  *   drop.ts, doorbell.ts                       how `dodo` says that the container worked
  */
-import { converse } from "../process.ts";
+import { converse } from "../process/child.ts";
 import { Core } from "./core.ts";
 import { Doorbell } from "./doorbell.ts";
-import * as files from "./files.ts";
-import { Request } from "./front.ts";
+import * as files from "./requests/open_files.ts";
+import { Request } from "./client.ts";
 import type { Handle } from "./handles.ts";
 import { appender, Journal } from "./journal.ts";
-import * as names from "./names.ts";
-import * as changes from "./changes.ts";
+import * as names from "./requests/lookup.ts";
+import * as changes from "./requests/changes.ts";
 import { Malformed, type Reader, Status, Type } from "./wire.ts";
 
 export interface RelayOptions {

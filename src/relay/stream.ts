@@ -1,6 +1,6 @@
 /** Read-ahead in one big file: when it is read in order, more and more of it is asked for early. */
 import type { Link } from "./link.ts";
-import { Pool } from "./pool.ts";
+import { Pool } from "./buffer_pool.ts";
 import { Type } from "./wire.ts";
 
 const CHUNK = 64 * 1024;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { addHost, BASE_IMAGE, london, poll, reykjavik, startLink } from "../lab/lab.ts";
-import { digestOf, tar } from "../unit/archives.ts";
+import { digestOf, tar } from "../unit/push/archives.ts";
 import { newerEngine, type SecondEngine, secondEngine } from "./engine.ts";
 import { startRegistry } from "./registry.ts";
 import { newUser, storedSession, type User } from "./user.ts";

@@ -11,15 +11,15 @@ Deno.test("dodo.ts loads these modules and no other: each one costs every comman
   assert.deepEqual(modules.map(({ specifier }) => specifier.slice(root.href.length)).sort(), [
     "dodo.ts",
     "src/commands/exec.ts",
-    "src/container_shell.ts",
-    "src/context.ts",
     "src/error.ts",
-    "src/history.ts",
+    "src/exec/container_command.ts",
+    "src/history/executions.ts",
     "src/paths.ts",
-    "src/process.ts",
+    "src/process/child.ts",
+    "src/process/context.ts",
     "src/quote.ts",
     "src/relay/drop.ts",
-    "src/session.ts",
-    "src/ssh.ts",
+    "src/session/session.ts",
+    "src/ssh/argv.ts",
   ]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Context } from "../../src/process.ts";
-import type { Session } from "../../src/session.ts";
+import type { Context } from "../../src/process/child.ts";
+import type { Session } from "../../src/session/session.ts";
 
 const FAKES = new URL("../fakes", import.meta.url).pathname;
 const GOLDEN = new URL("../golden", import.meta.url).pathname;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { generated } from "../../completions/generate.ts";
 import { describeAll } from "../../src/cli.ts";
-import { loadConfig } from "../../src/config.ts";
-import { configTemplate } from "../../src/settings.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { configTemplate } from "../../src/config/template.ts";
 import { system, temporaryDir, testContext, testWith } from "./fixture.ts";
 
 const ROOT = new URL("../../", import.meta.url);

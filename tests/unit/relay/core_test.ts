@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Core } from "../../../src/relay/core.ts";
-import { Request } from "../../../src/relay/front.ts";
+import { Request } from "../../../src/relay/client.ts";
 import { accept } from "../../../src/relay/relay.ts";
 import { Framer, Reader, Status, Type, Writer } from "../../../src/relay/wire.ts";
 import { Fake } from "./fake_server.ts";

@@ -1,0 +1,138 @@
+import { quote, quoteAll } from "../quote.ts";
+import type { Session } from "../session/session.ts";
+
+/** A command as a session's container is to run it. */
+export interface ContainerCommand {
+  /** The directory in the container. */
+  readonly cwd: string;
+  /** Empty: the user's login shell. */
+  readonly command: readonly string[];
+  /** Variables for this command only. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * What carries a command into the container. The text that the container's shell runs travels in variables
+ * (`SendEnv`), in pieces: no value shows in a process list, no login shell reads it, and its length is not
+ * bounded by the 128 KiB that one argument may have (execve(2), MAX_ARG_STRLEN).
+ */
+export interface Parcel {
+  /** The line for the container's login shell. */
+  readonly line: string;
+  /** The same as words, for those who need no login shell. */
+  readonly words: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Too large for a control master, which takes 256 KiB at once: it needs a connection of its own. */
+  readonly oversized: boolean;
+}
+
+// A letter may have three bytes, and the kernel counts bytes.
+const PIECE_LENGTH = 40_000;
+
+// CHANNEL_MUX_MAX_PACKET of OpenSSH's channels.c is 256 KiB.
+const LARGEST_FOR_MASTER = 80_000;
+
+// Of what sshd gives a session, the part that docker exec does not.
+const NOT_OF_THE_IMAGE = "SSH_CLIENT SSH_CONNECTION SSH_TTY MAIL OLDPWD SHLVL";
+
+// Readonly, or with a meaning of their own.
+const OF_BASH =
+  /^(UID|EUID|PPID|BASHOPTS|BASHPID|BASH_VERSINFO|SHELLOPTS|GROUPS|RANDOM|SRANDOM|SECONDS|LINENO)$/;
+
+/** Packs a command. `token` marks its process group in the container, for {@link signalWords}. */
+export function packCommand(
+  session: Session,
+  command: ContainerCommand,
+  { token }: { readonly token: string },
+): Parcel {
+  const text = asciiOnly(script(session, command));
+  const env: Record<string, string> = {};
+  for (let at = 0, piece = 1; at < text.length; piece++) {
+    let end = at + PIECE_LENGTH;
+    if (/[\uD800-\uDBFF]/.test(text.charAt(end - 1))) end--;
+    env[`DODO_${piece}`] = text.slice(at, end);
+    at = end;
+  }
+  const names = Object.keys(env);
+  const missing =
+    "dodo: the container takes no variables of ours: dockerdo overlay --force, then build its image anew";
+  const unpack = `[ "$DODO_1" ] || { echo ${quote(missing)} >&2; exit 125; }; ` +
+    `text="${names.map((name) => `$${name}`).join("")}"; unset ${names.join(" ")}; eval "$text"`;
+  const words = ["/bin/sh", "-c", unpack, "dodo", token];
+  return {
+    // A login shell that reads sh's language needs no other one behind it.
+    line: /\/(ba|da|a)?sh$/.test(session.image.loginShell)
+      ? `: ${token}; ${unpack}`
+      : `exec ${quoteAll(words)}`,
+    words,
+    env,
+    oversized: text.length > LARGEST_FOR_MASTER,
+  };
+}
+
+// A login shell such as fish may read its variables in another encoding and write them anew: so there is no
+// letter beyond ASCII in them, and sh makes the bytes. Long texts have no room for that.
+function asciiOnly(text: string): string {
+  // deno-lint-ignore no-control-regex
+  if (text.length > PIECE_LENGTH || /^[\x00-\x7f]*$/.test(text)) return text;
+  const format = text.replaceAll("\\", "\\\\").replaceAll("%", "%%").replaceAll("'", "\\047")
+    .replace(
+      // deno-lint-ignore no-control-regex
+      /[^\x00-\x7f]+/g,
+      (letters) =>
+        Array.from(new TextEncoder().encode(letters), (byte) => `\\${byte.toString(8)}`).join(""),
+    );
+  return `eval "$(printf '${format}')"`;
+}
+
+// The shell waits for the command, so that a signal's end becomes 128+n instead of ssh's 255; it would print
+// "Terminated" then, which is nobody's output. Its traps do nothing, but keep it from ending before the
+// command. exec keeps built-in commands from taking the place of
+// the real ones.
+function script(session: Session, { cwd, command, env }: ContainerCommand): string {
+  const variables = Object.entries({ ...session.image.env, ...session.env, ...env });
+  // export takes names of the shell's own kind only, and bash none that it has itself; env(1) takes any.
+  const isPlain = ([name]: [string, string]): boolean =>
+    /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !OF_BASH.test(name);
+  const plain = variables.filter(isPlain).map(([name, value]) => `${name}=${quote(value)}`);
+  const odd = variables.filter((variable) => !isPlain(variable)).map(([name, value]) =>
+    `${name}=${value}`
+  );
+  const path = { ...session.image.env, ...session.env, ...env }["PATH"] ?? "/usr/bin:/bin";
+  const words = command.length === 0
+    // Its start-up files set a PATH of their own; the image's is the one that counts.
+    ? `"\${SHELL:-/bin/sh}" -l -c ${quote(`PATH=${quote(path)} exec "\${SHELL:-/bin/sh}"`)}`
+    : quoteAll(odd.length === 0 ? command : ["env", ...odd, ...command]);
+  return [
+    `cd -- ${
+      quote(cwd)
+    } 2>/dev/null || { printf 'dodo: no such directory in the container: %s\\n' ${
+      quote(cwd)
+    } >&2; exit 126; }`,
+    `unset ${NOT_OF_THE_IMAGE}`,
+    ...plain.length === 0 ? [] : [`export ${plain.join(" ")}`],
+    "trap : HUP INT QUIT TERM",
+    "exec 3>&2 2>/dev/null",
+    `(exec 2>&3 3>&-; exec ${words})`,
+    "exit $?",
+  ].join("\n");
+}
+
+/**
+ * The words that send a signal to the process group of the command with this token, once it is there; and
+ * when the command has ended of it, end what else is left of the group (a job in the background of a shell
+ * ignores SIGINT). A command that goes on after the signal is let be.
+ */
+export function signalWords(token: string, signal: string): string[] {
+  // The brackets keep the searcher from finding itself.
+  const pattern = `${token.slice(0, -1)}[${token.slice(-1)}]`;
+  const text =
+    `soon() { i=0; until "$@"; do i=$((i + 1)); [ $i -lt 100 ] || return 1; sleep 0.05; done; }
+find_leader() { file=$(grep -ls ${
+      quote(pattern)
+    } /proc/[0-9]*/cmdline) && leader=\${file%%/cmdline*}; }
+gone() { ! [ -e "$leader" ]; }
+send() { kill -s "$1" -- "-\${leader#/proc/}" 2>/dev/null; }
+soon find_leader && send ${signal} && soon gone && send TERM && sleep 1 && send KILL`;
+  return ["/bin/sh", "-c", text];
+}

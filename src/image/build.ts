@@ -1,0 +1,130 @@
+import type { Engine } from "../docker.ts";
+import { Failure } from "../error.ts";
+import { needsContext } from "./overlay.ts";
+import { capture, type Context, run } from "../process/child.ts";
+import { buildMount, containerMount, type Session } from "../session/session.ts";
+import { captureOnRemoteHost, onRemoteHost } from "../ssh/argv.ts";
+
+// $1 the directory, then docker's arguments; the NUL-separated list of files comes on stdin.
+const BUILD_FROM_LIST = 'cd -- "$1" && shift && tar --null --no-recursion -cf - -T - | docker "$@"';
+
+// The names that ssh-keygen gives private keys, with what people append.
+const KEY_FILE = /^id_(rsa|dsa|ecdsa|ed25519)(?!.*\.pub$)/;
+
+/**
+ * Runs `docker build` with a Dockerfile on an engine, its output on stderr, and returns its exit code.
+ * Without COPY or ADD nothing is sent but the Dockerfile. Else the build context is the work dir (on the
+ * remote host: the build dir) without mounts, ssh keys, and what `.dockerignore` names.
+ */
+export async function buildImage(
+  context: Context,
+  session: Session,
+  { engine, dockerfile, words }: {
+    readonly engine: Engine;
+    readonly dockerfile: string;
+    /** Arguments of `docker build`, without the context. */
+    readonly words: readonly string[];
+  },
+): Promise<number> {
+  const onEngine = (argv: readonly string[]): string[] =>
+    engine === "local" ? [...argv] : onRemoteHost(session, argv);
+  if (!needsContext(dockerfile)) {
+    const argv = onEngine(["docker", "build", ...words, "-"]);
+    return await run(context, argv, { input: dockerfile, stdout: "stderr" });
+  }
+  const remote = engine !== "local" && session.remoteHost !== null;
+  const dir = remote ? session.buildDir : session.workDir;
+  if (remote) await copyDockerfile(context, session, dockerfile);
+  const files = await listContext(context, session, { remote, dir });
+  const argv = onEngine(
+    [
+      "sh",
+      "-c",
+      BUILD_FROM_LIST,
+      "dockerdo",
+      dir,
+      "build",
+      ...words,
+      "-f",
+      "Dockerfile.dockerdo",
+      "-",
+    ],
+  );
+  return await run(context, argv, {
+    input: files.map((file) => `${file}\0`).join(""),
+    encoding: "latin1",
+    stdout: "stderr",
+  });
+}
+
+async function copyDockerfile(
+  context: Context,
+  session: Session,
+  dockerfile: string,
+): Promise<void> {
+  const copied = await captureOnRemoteHost(context, session, {
+    words: [
+      "sh",
+      "-c",
+      'mkdir -p -- "$1" && cat > "$1/Dockerfile.dockerdo"',
+      "dockerdo",
+      session.buildDir,
+    ],
+    input: dockerfile,
+  });
+  if (copied.code !== 0) {
+    throw new Failure(
+      `cannot copy Dockerfile.dockerdo to ${session.buildDir}: ${copied.stderr.trim()}`,
+    );
+  }
+}
+
+async function listContext(
+  context: Context,
+  session: Session,
+  { remote, dir }: { readonly remote: boolean; readonly dir: string },
+): Promise<string[]> {
+  const mounts = [containerMount(session), buildMount(session)]
+    .flatMap((point) => point === undefined ? [] : [point.slice(session.workDir.length + 1)]);
+  const pruned = (remote ? [] : mounts)
+    .flatMap((name) => ["-path", `./${escapeGlob(name)}`, "-prune", "-o"]);
+  const find = ["find", ".", "-xdev", "-name", ".ssh", "-prune", "-o", ...pruned, "-print0"];
+  const words = ["sh", "-c", 'cd -- "$1" && shift && "$@"', "dockerdo", dir, ...find];
+  const options = { question: true, words, encoding: "latin1" } as const;
+  const found = remote
+    ? await captureOnRemoteHost(context, session, options)
+    : await capture(context, words, options);
+  if (found.code !== 0) {
+    throw new Failure(`cannot list the build context ${dir}: ${found.stderr.trim()}`);
+  }
+  const paths = found.stdout.split("\0").map((path) => path.replace(/^\.\//, ""))
+    .filter((path) => path !== "" && path !== "." && !KEY_FILE.test(path.split("/").at(-1) ?? ""));
+  const ignore = paths.includes(".dockerignore")
+    ? await readIgnore(context, session, { remote, dir })
+    : "";
+  return ignore === "" ? paths : await withoutIgnored(paths, ignore);
+}
+
+async function readIgnore(
+  context: Context,
+  session: Session,
+  { remote, dir }: { readonly remote: boolean; readonly dir: string },
+): Promise<string> {
+  if (!remote) return await Deno.readTextFile(`${dir}/.dockerignore`);
+  const words = ["cat", "--", `${dir}/.dockerignore`];
+  return (await captureOnRemoteHost(context, session, { words, question: true })).stdout;
+}
+
+async function withoutIgnored(paths: readonly string[], ignore: string): Promise<string[]> {
+  const { default: dockerignore } = await import("@balena/dockerignore");
+  // The package's types speak of ES modules, its code is CommonJS.
+  const make = dockerignore as unknown as typeof dockerignore.default;
+  // The paths are bytes as letters; the rules must speak the same.
+  const asBytes = Array.from(new TextEncoder().encode(ignore), (byte) => String.fromCharCode(byte));
+  const rules = make().add(asBytes.join("").split("\n").filter((line) => !line.startsWith("#")));
+  return paths.filter((path) => path === "Dockerfile.dockerdo" || !rules.ignores(path));
+}
+
+function escapeGlob(name: string): string {
+  return name.replace(/[*?[\\]/g, "\\$&");
+}

@@ -1,0 +1,287 @@
+import { loadConfig } from "../config/config.ts";
+import { captureDocker, type Container, docker, inspectContainer } from "../docker.ts";
+import { doctorHint, Failure } from "../error.ts";
+import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
+import { isServed, mount, unmount } from "../mount/mount.ts";
+import { progress } from "../output.ts";
+import type { Context } from "../process/child.ts";
+import { loadSession, lockLifecycle, type Session, updateSession } from "../session/session.ts";
+import {
+  captureOnRemoteHost,
+  type ContainerEndpoint,
+  hasSocketDir,
+  isMasterAlive,
+  makeSocketDir,
+  sshConfig,
+  sshConfigPath,
+  SSHD,
+  startMaster,
+  stopMaster,
+} from "../ssh/argv.ts";
+
+const READY_LIMIT_MS = 10_000;
+const ASK_AGAIN_MS = 50;
+
+// $1 the build dir. Prints its path without links: what the relay is told of it must be what the server calls it.
+const BUILD_DIR = 'mkdir -p -- "$1" && CDPATH= cd -- "$1" && pwd -P';
+
+// $1 the user, $2 the public key's line. Prints the user's login shell and the container's public host key.
+const PREPARE = `set -e
+${SSHD} -t
+eval "home=~$1"
+mkdir -p "$home/.ssh"
+grep -qxF -- "$2" "$home/.ssh/authorized_keys" 2>/dev/null || printf '%s\\n' "$2" >> "$home/.ssh/authorized_keys"
+chown -R "$(id -u "$1"):$(id -g "$1")" "$home/.ssh"
+chmod 700 "$home/.ssh"; chmod 600 "$home/.ssh/authorized_keys"
+sed -n "s/^$1:.*:\\([^:]*\\)$/\\1/p" /etc/passwd
+ssh-keygen -y -f /etc/dockerdo/ssh_host_ed25519_key`;
+
+/**
+ * Brings up the way to the remote host unless it is up: control sockets' directory, ssh_config and control
+ * master. Where ssh may be `interactive`, it asks on the terminal. Returns the session, whose socket
+ * directory may have moved.
+ */
+export async function reachRemoteHost(
+  context: Context,
+  session: Session,
+  { interactive }: { readonly interactive: boolean },
+): Promise<Session> {
+  const placed = await ensureSocketDir(context, session);
+  if (placed.remoteHost !== null) {
+    await startMaster(context, placed, { destination: "remote", interactive });
+  }
+  return placed;
+}
+
+/**
+ * The frame of a lifecycle command: `action` gets the session as it is stored now, its remote host reached and
+ * (`buildDir`) the build dir there mounted, while other such commands of the session are kept out. `before`
+ * comes first, also where the host does not answer. That is a failure, unless `unreachable` takes it and
+ * returns: then the action goes on without the host, and is told so.
+ */
+export async function withHost<T>(
+  context: Context,
+  found: Session,
+  { interactive = true, buildDir = false, before, unreachable, action }: {
+    readonly interactive?: boolean;
+    readonly buildDir?: boolean;
+    readonly before?: (session: Session) => Promise<void>;
+    readonly unreachable?: (failure: Failure) => void;
+    readonly action: (session: Session, reached: boolean) => Promise<T>;
+  },
+): Promise<T> {
+  using _lock = await lockLifecycle(context, found);
+  const session = loadSession(found.dir);
+  await before?.(session);
+  let reached: Session | undefined;
+  try {
+    reached = await (buildDir ? connectRemoteHost : reachRemoteHost)(context, session, {
+      interactive,
+    });
+  } catch (error) {
+    if (!(error instanceof Failure) || unreachable === undefined) throw error;
+    unreachable(error);
+  }
+  return await action(reached ?? session, reached !== undefined);
+}
+
+/** {@link reachRemoteHost}, and the build dir there mounted. */
+export async function connectRemoteHost(
+  context: Context,
+  session: Session,
+  options: { readonly interactive: boolean },
+): Promise<Session> {
+  const placed = await reachRemoteHost(context, session, options);
+  if (placed.remoteHost === null || await isServed(context, placed, "remote")) return placed;
+  progress(context, "local", `Mounting ${placed.remoteHost.name}:${placed.buildDir}`);
+  const made = await captureOnRemoteHost(context, placed, {
+    words: ["sh", "-c", BUILD_DIR, "dockerdo", placed.buildDir],
+  });
+  if (made.code !== 0) {
+    throw new Failure(`cannot make the build dir ${placed.buildDir}: ${made.stderr.trim()}`);
+  }
+  const path = made.stdout.replace(/\n$/, "") || placed.buildDir;
+  await mount(context, placed, { destination: "remote", path });
+  return placed;
+}
+
+async function ensureSocketDir(context: Context, session: Session): Promise<Session> {
+  if (context.dryRun || await hasSocketDir(session)) return session;
+  return await updateSession(session.dir, async (stored) => {
+    // Another command may have made one in the meantime, and begun a control master there.
+    if (await hasSocketDir(stored)) return stored;
+    const moved = { ...stored, socketDir: await makeSocketDir(context, stored.id) };
+    await writeSshConfig(moved, undefined);
+    return moved;
+  });
+}
+
+/** Writes the session's ssh_config, with or without a container to reach. */
+export async function writeSshConfig(
+  session: Session,
+  endpoint: ContainerEndpoint | undefined,
+): Promise<void> {
+  const path = sshConfigPath(session);
+  await Deno.writeTextFile(`${path}~`, sshConfig(session, endpoint), { mode: 0o600 });
+  await Deno.rename(`${path}~`, path);
+}
+
+/**
+ * Brings up the way into a running container unless it is up: host key pinned, user's key in place,
+ * ssh_config, control master, and the mount.
+ */
+export async function connectContainer(
+  context: Context,
+  session: Session,
+  { containerId, key }: { readonly containerId: string; readonly key: PublicKey },
+): Promise<Session> {
+  const prepared = await docker(context, session, {
+    words: ["exec", "-u", "0", containerId, "sh", "-c", PREPARE, "sh", session.user, key.line],
+    doing: "Preparing sshd in the container",
+  });
+  const [loginShell = "", hostKey = ""] = prepared.split("\n").slice(-2);
+  if (!context.dryRun && !hostKey.startsWith("ssh-ed25519 ")) {
+    throw new Failure(`the container did not tell its host key: ${prepared}`);
+  }
+  const identityFile = key.file ?? `${session.dir}/identity.pub`;
+  const endpoint = await findEndpoint(context, session, containerId);
+  if (context.dryRun) return session;
+  if (key.file === null) await Deno.writeTextFile(identityFile, `${key.line}\n`, { mode: 0o600 });
+  await Deno.writeTextFile(`${session.dir}/known_hosts`, `dockerdo-${session.id} ${hostKey}\n`, {
+    mode: 0o600,
+  });
+  const container = await inspectContainer(context, session, containerId);
+  const image = { env: container?.env ?? {}, workdir: container?.workdir ?? "/", loginShell };
+  const connected = await updateSession(
+    session.dir,
+    (stored) => ({ ...stored, containerId, identityFile, image }),
+  );
+  await writeSshConfig(connected, endpoint);
+  await startContainerMaster(context, connected);
+  progress(context, "local", "Mounting the container");
+  await mount(context, connected, { destination: "container", path: "/" });
+  return connected;
+}
+
+/**
+ * Brings everything back that a session with a running container needs, in whatever state it is: after a
+ * reboot, a killed master, a restarted container. One process at a time; the others find it done. A container
+ * that does not run is a failure that says so.
+ */
+export async function reconnect(
+  context: Context,
+  found: Session,
+  { interactive }: { readonly interactive: boolean },
+): Promise<Session> {
+  return await withHost(context, found, {
+    interactive,
+    buildDir: true,
+    action: (session) => bringContainerBack(context, session),
+  });
+}
+
+async function bringContainerBack(context: Context, session: Session): Promise<Session> {
+  const up = await isMasterAlive(context, session, "container") &&
+    await isServed(context, session, "container");
+  if (up || session.containerId === null) return session;
+  const container = await findContainer(context, session);
+  if (container?.status !== "running") {
+    throw new Failure(
+      `the container of ${session.name} is ${container?.status ?? "gone"}`,
+      { hint: container === undefined ? "dockerdo run makes a new one." : "dockerdo start" },
+    );
+  }
+  const key = await findPublicKey(context, (await loadConfig(context)).ssh_key_path);
+  return await connectContainer(context, session, { containerId: container.id, key });
+}
+
+async function findEndpoint(
+  context: Context,
+  session: Session,
+  containerId: string,
+): Promise<ContainerEndpoint> {
+  if (session.connect === "exec") return { containerId };
+  const published = await docker(context, session, {
+    words: ["port", containerId, "22/tcp"],
+    question: true,
+    doing: "Asking docker for the container's port",
+  });
+  const port = Number(/^127\.0\.0\.1:(\d+)$/m.exec(published)?.[1]);
+  if (!Number.isInteger(port)) {
+    throw new Failure(`docker has published no port of sshd on the loopback address: ${published}`);
+  }
+  return { containerId, port };
+}
+
+// Behind a published port sshd may need a moment until it listens; through docker exec it starts with the call.
+async function startContainerMaster(context: Context, session: Session): Promise<void> {
+  const limit = Date.now() + READY_LIMIT_MS;
+  while (true) {
+    try {
+      return await startMaster(context, session, {
+        destination: "container",
+        interactive: Deno.stdin.isTerminal(),
+      });
+    } catch (error) {
+      if (!(error instanceof Failure) || session.connect !== "port") throw error;
+      const starting = /refused|closed by|reset by|Connection closed/i.test(error.message);
+      if (!starting || Date.now() > limit) {
+        // A master that may not forward says no more than that.
+        throw new Failure(error.message, {
+          cause: error,
+          hint:
+            "Where the remote host's sshd forbids forwarding (AllowTcpForwarding no) there is no way to a port:\n" +
+            `dockerdo run --connect exec does without.\n${doctorHint()}`,
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+  }
+}
+
+/** Takes down the mount of the container, then its control master. Fine where neither is up. */
+export async function disconnectContainer(
+  context: Context,
+  session: Session,
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  await unmount(context, session, { destination: "container", force });
+  await stopMaster(context, session, "container");
+}
+
+/** Takes down the mount of the build dir, then the remote host's control master, then the sockets' directory. */
+export async function disconnectRemoteHost(
+  context: Context,
+  session: Session,
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  await unmount(context, session, { destination: "remote", force });
+  if (session.remoteHost !== null) await stopMaster(context, session, "remote");
+  if (!context.dryRun) await Deno.remove(session.socketDir).catch(() => {});
+}
+
+/** The session's container as docker sees it: by the saved id, else by the session's label. */
+export async function findContainer(
+  context: Context,
+  session: Session,
+): Promise<Container | undefined> {
+  const known = session.containerId === null
+    ? undefined
+    : await inspectContainer(context, session, session.containerId);
+  const container = known ?? await inspectContainer(context, session, session.containerName);
+  return container?.sessionId === session.id ? container : undefined;
+}
+
+/** The last lines a container wrote, for a failure's message. */
+export async function containerLog(
+  context: Context,
+  session: Session,
+  containerId: string,
+): Promise<string> {
+  const { stdout, stderr } = await captureDocker(context, session, {
+    words: ["logs", "--tail", "20", containerId],
+    question: true,
+    limitMs: 5000,
+  });
+  return (stdout + stderr).trim();
+}

@@ -1,0 +1,400 @@
+import { doctorHint, Failure } from "../error.ts";
+import { capture, type Context } from "../process/child.ts";
+import { quoteAll } from "../quote.ts";
+import { selfCommand } from "../process/own_command.ts";
+import {
+  buildMount,
+  containerMount,
+  journalPath,
+  relayDir,
+  type Session,
+} from "../session/session.ts";
+import { type Destination, sshConfigPath, sshHost } from "../ssh/argv.ts";
+
+/** A line of the mount table. */
+export interface MountEntry {
+  readonly point: string;
+  readonly type: string;
+  readonly source: string;
+}
+
+/** A process that keeps a mount busy. */
+export interface Holder {
+  readonly pid: number;
+  readonly name: string;
+}
+
+/**
+ * The mount table: /proc/self/mountinfo (proc(5)), or mount(8)'s output where there is none. Asking it never
+ * touches a mount, so it answers even when the server behind one does not.
+ */
+export async function mountTable(context: Context): Promise<MountEntry[]> {
+  if (Deno.build.os === "linux") {
+    // Deno itself opens nothing below /proc without all permissions.
+    const table = ["cat", "/proc/self/mountinfo"];
+    return parseMountInfo((await capture(context, table, { question: true })).stdout);
+  }
+  const { stdout } = await capture(context, ["mount"], { question: true });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^(.*) on (.*) \(([^,)]*)/.exec(line);
+    return match ? [{ source: match[1] ?? "", point: match[2] ?? "", type: match[3] ?? "" }] : [];
+  });
+}
+
+/** The entries in the text of a mountinfo file. Names are octal-escaped there. */
+export function parseMountInfo(text: string): MountEntry[] {
+  return text.split("\n").flatMap((line) => {
+    const [before = "", after] = line.split(" - ");
+    const point = before.split(" ")[4];
+    const [type, source] = (after ?? "").split(" ");
+    if (point === undefined || type === undefined || source === undefined) return [];
+    return [{ point: unescapeOctal(point), type, source: unescapeOctal(source) }];
+  });
+}
+
+function unescapeOctal(text: string): string {
+  if (!text.includes("\\")) return text;
+  const bytes: number[] = [];
+  for (const part of text.split(/(\\[0-7]{3})/)) {
+    if (/^\\[0-7]{3}$/.test(part)) bytes.push(parseInt(part.slice(1), 8));
+    else bytes.push(...new TextEncoder().encode(part));
+  }
+  return new TextDecoder().decode(new Uint8Array(bytes));
+}
+
+/** Milliseconds for which the kernel believes what a mount with the relay told it. */
+const KERNEL_TIMEOUT = 30;
+// One process per mount, for hours: small rather than fast.
+const RELAY_V8_FLAGS = ["--max-semi-space-size=1", "--optimize-for-size"];
+const ANSWER_LIMIT_MS = 15_000;
+const END_LIMIT_MS = 3000;
+const LOOK_LIMIT_MS = 2000;
+// How much room there is no cache tells, neither the relay's nor the kernel's: only the other end.
+const LOOK = Deno.build.os === "linux"
+  ? ["sh", "-c", 'exec stat -f -- "$1"', "sh"]
+  : ["ls", "-d", "--"];
+const ASK_AGAIN_MS = 20;
+
+// The shell stands in the directory below the mount: should the mount go, nothing is written there by mistake.
+// sshfs does not: a shell that it starts would ask for PWD through a mount that nobody serves yet.
+const MOUNT = 'exec 2>"$0"; cd -- "$1" && shift && (cd / && exec "$@") && chmod 555 .';
+
+/** Where a destination's filesystem is mounted; undefined where it needs no mount. */
+export function mountPoint(session: Session, destination: Destination): string | undefined {
+  return destination === "container" ? containerMount(session) : buildMount(session);
+}
+
+function sourceName(session: Session, destination: Destination): string {
+  return `dockerdo:${session.id}:${destination}`;
+}
+
+/** Whether this session's mount of a destination is in the mount table. */
+export async function isMounted(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  return isInTable(await mountTable(context), session, destination);
+}
+
+/** {@link isMounted} by a table that is at hand. */
+export function isInTable(
+  table: readonly MountEntry[],
+  session: Session,
+  destination: Destination,
+): boolean {
+  const point = mountPoint(session, destination);
+  const source = sourceName(session, destination);
+  return table.some((entry) => entry.point === point && entry.source === source);
+}
+
+/**
+ * Whether what is mounted at a point answers. Asked by a child that can be left behind: whoever looks into a
+ * mount that does not answer may not be ended any more.
+ */
+export async function isAnswering(
+  context: Context,
+  point: string,
+  limitMs: number,
+): Promise<boolean> {
+  const asked = capture({ ...context, cwd: "/" }, [...LOOK, point], {
+    question: true,
+    limitMs,
+    detached: true,
+  });
+  return (await Promise.race([asked, pause(limitMs + 500)]))?.code === 0;
+}
+
+/** {@link isMounted}, and there is an sshfs that answers for it: one that was killed leaves its mount behind. */
+export async function isServed(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  return await isMounted(context, session, destination) &&
+    (await servers(context, sourceName(session, destination))).length > 0;
+}
+
+/** Whether a relay of this mount runs. */
+export async function isRelayed(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  const words = ` relay ${relayDir(session, destination)} ${mountPoint(session, destination)} `;
+  return (await processes(context)).some(({ args }) => args.includes(words));
+}
+
+/** Fails unless something can be mounted at `point`: a directory that is empty, or that is not there yet. */
+export async function checkMountPoint(context: Context, point: string): Promise<void> {
+  const taken = (await mountTable(context)).find((entry) => entry.point === point);
+  if (taken !== undefined) {
+    throw new Failure(`${point} is a mount already (${taken.type}, ${taken.source})`, {
+      hint: `Unmount it first: ${quoteAll(unmountCommand(point))}`,
+    });
+  }
+  try {
+    for await (const { name } of Deno.readDir(point)) {
+      throw new Failure(`${point} is not empty (it holds ${name}), and a mount would hide that`, {
+        hint: "Use another work dir, or move the files away.",
+      });
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    if (error instanceof Failure) throw error;
+    throw new Failure(`${point} cannot be a mount point: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * Mounts a destination with sshfs, over its control master, unless it is mounted. Makes the mount point.
+ * Nothing of the kernel's or sshfs's own caching is on: what is read is what is there. In a session with the
+ * relay, sshfs has that instead of ssh, and the mount answers when this returns. `path` is absolute then.
+ */
+export async function mount(
+  context: Context,
+  session: Session,
+  { destination, path, answerLimitMs = ANSWER_LIMIT_MS }: {
+    readonly destination: Destination;
+    readonly path: string;
+    readonly answerLimitMs?: number;
+  },
+): Promise<void> {
+  const point = mountPoint(session, destination);
+  if (point === undefined || await isServed(context, session, destination)) return;
+  if (await isMounted(context, session, destination)) {
+    await unmount(context, session, { destination, force: true });
+  }
+  await checkMountPoint(context, point);
+  if (!context.dryRun) {
+    await Deno.mkdir(point, { recursive: true });
+    // fusermount3 wants to be allowed to write there.
+    await Deno.chmod(point, 0o755).catch(() => {});
+  }
+  const relayed = session.mount === "relay";
+  const timeout = relayed ? KERNEL_TIMEOUT / 1000 : 0;
+  const options = [
+    ...relayed ? [`ssh_command=${optionValue(relayWrapper(session, destination))}`] : [],
+    "reconnect",
+    "idmap=user",
+    "dir_cache=no",
+    ...relayed ? ["sync_readdir"] : [],
+    `attr_timeout=${timeout}`,
+    `entry_timeout=${timeout}`,
+    `fsname=${sourceName(session, destination)}`,
+    ...await symlinkOptions(context, { relayed }),
+  ];
+  if (relayed && !context.dryRun) await prepareRelay(session, destination, { point, path });
+  const host = sshHost(session, destination);
+  const source = `${host.includes(":") ? `[${host}]` : host}:${path}`;
+  const log = `${session.dir}/mount-${destination}.log`;
+  const config = relayed ? [] : ["-F", sshConfigPath(session)];
+  const sshfs = ["sshfs", ...config, source, point, "-o", options.join(",")];
+  // The ssh below sshfs lives as long as the mount and keeps its stderr open: a pipe of ours would never end.
+  const argv = ["sh", "-c", MOUNT, log, point, ...sshfs];
+  const { code, stdout } = await capture(context, argv, { detached: true });
+  if (code === 0) {
+    if (relayed && !context.dryRun) {
+      await waitForAnswer(context, session, { destination, limitMs: answerLimitMs });
+    }
+    return;
+  }
+  if (relayed) await removeRelayWrapper(session, destination);
+  const words = stdout + await Deno.readTextFile(log).catch(() => "");
+  await Deno.remove(point).catch(() => {});
+  throw mountFailure(point, words.trim());
+}
+
+// Containment, where sshfs has it, refuses links that lead out; resolved by the server, all of them can be read.
+// The relay keeps them inside by itself, and shows them as links.
+async function symlinkOptions(
+  context: Context,
+  { relayed }: { readonly relayed: boolean },
+): Promise<string[]> {
+  const { stdout, stderr } = await capture(context, ["sshfs", "-h"], { question: true });
+  const help = stdout + stderr;
+  if (relayed) return help.includes("no_contain_symlinks") ? ["no_contain_symlinks"] : [];
+  return help.includes("contain_symlinks") ? ["follow_symlinks"] : [];
+}
+
+/** A value in libfuse's list of options. In ssh_command it may have no blank: sshfs splits there. */
+function optionValue(path: string): string {
+  return path.replaceAll(/[\\,]/g, "\\$&");
+}
+
+function relayWrapper(session: Session, destination: Destination): string {
+  return `${session.socketDir}/${destination === "container" ? "relay" : "relay-remote"}`;
+}
+
+/** What sshfs calls in place of ssh, with ssh's arguments. */
+async function prepareRelay(
+  session: Session,
+  destination: Destination,
+  { point, path }: { readonly point: string; readonly path: string },
+): Promise<void> {
+  const state = relayDir(session, destination);
+  await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+  const record = session.record && destination === "container"
+    ? [journalPath(session), session.containerId ?? ""]
+    : [];
+  const relay = ["relay", state, point, path, String(KERNEL_TIMEOUT), ...record, "--"];
+  const ssh = ["ssh", "-F", sshConfigPath(session)];
+  const words = quoteAll([...selfCommand(RELAY_V8_FLAGS), ...relay, ...ssh]);
+  await removeRelayWrapper(session, destination);
+  // In / it keeps nobody's directory busy.
+  await Deno.writeTextFile(
+    relayWrapper(session, destination),
+    `#!/bin/sh\ncd / && MALLOC_ARENA_MAX=1 exec ${words} "$@"\n`,
+    {
+      mode: 0o700,
+    },
+  );
+}
+
+async function removeRelayWrapper(session: Session, destination: Destination): Promise<void> {
+  await Deno.remove(relayWrapper(session, destination)).catch(() => {});
+}
+
+// Asked by children: whoever looks into a mount that does not answer can't be ended any more.
+async function waitForAnswer(
+  context: Context,
+  session: Session,
+  { destination, limitMs }: { readonly destination: Destination; readonly limitMs: number },
+): Promise<void> {
+  const point = mountPoint(session, destination) ?? "";
+  const limit = Date.now() + limitMs;
+  while (Date.now() < limit) {
+    if (await isAnswering(context, point, LOOK_LIMIT_MS)) return;
+    await pause(ASK_AGAIN_MS);
+  }
+  await unmount(context, session, { destination, force: true });
+  const log = `${relayDir(session, destination)}/relay.log`;
+  throw new Failure(`${point} does not answer`, {
+    hint:
+      `${log} may tell why. dockerdo start tries again; with --mount plain it goes without the relay.`,
+  });
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+}
+
+function mountFailure(point: string, words: string): Failure {
+  const hint = /\/dev\/fuse|fuse: device not found/i.test(words)
+    ? "Load the kernel's fuse module (modprobe fuse); in a container give it /dev/fuse."
+    : /fusermount.*not found|fusermount3?: .*not permitted/i.test(words)
+    ? "Install fuse3, and see that fusermount3 may be used by you."
+    : /not found|No such file/i.test(words)
+    ? "Install sshfs (Debian: apt-get install sshfs)."
+    : undefined;
+  return new Failure(`mounting ${point} failed: ${words}`, {
+    hint: hint === undefined ? doctorHint() : `${hint}\n${doctorHint()}`,
+  });
+}
+
+function unmountCommand(point: string): string[] {
+  return Deno.build.os === "linux" ? ["fusermount3", "-u", point] : ["umount", point];
+}
+
+/**
+ * Unmounts a destination and removes its mount point if that is empty. A busy mount is a failure that names
+ * who keeps it busy; with `force` it is detached all the same and its sshfs ended. Fine where nothing is mounted.
+ */
+export async function unmount(
+  context: Context,
+  session: Session,
+  { destination, force }: { readonly destination: Destination; readonly force: boolean },
+): Promise<void> {
+  const point = mountPoint(session, destination);
+  if (point === undefined) return;
+  if (await isMounted(context, session, destination)) {
+    const { code, stderr } = await capture(context, unmountCommand(point), { limitMs: 5000 });
+    if (code !== 0 && !force) {
+      throw busyFailure(point, stderr.trim(), await mountHolders(context, point));
+    }
+    if (code !== 0) {
+      const lazy = Deno.build.os === "linux"
+        ? ["fusermount3", "-uz", point]
+        : ["umount", "-f", point];
+      await capture(context, lazy, { limitMs: 5000 });
+      await endServer(context, sourceName(session, destination));
+    }
+  }
+  if (context.dryRun) return;
+  await removeIfEmpty(context, point);
+  await removeRelayWrapper(session, destination);
+  const limit = Date.now() + END_LIMIT_MS;
+  while (await isRelayed(context, session, destination) && Date.now() < limit) {
+    await pause(ASK_AGAIN_MS);
+  }
+}
+
+async function removeIfEmpty(context: Context, point: string): Promise<void> {
+  if ((await mountTable(context)).some((entry) => entry.point === point)) return;
+  await Deno.remove(point).catch(() => {});
+}
+
+function busyFailure(point: string, words: string, holders: readonly Holder[]): Failure {
+  const who = holders.map(({ pid, name }) => `${name} (pid ${pid})`).join(", ");
+  return new Failure(
+    who === "" ? `unmounting ${point} failed: ${words}` : `${point} is in use by ${who}`,
+    { hint: "Leave that directory or end what uses it, or repeat the command with --force." },
+  );
+}
+
+/** The processes with a working directory or an open file in a mount, as /proc tells; empty without /proc. */
+export async function mountHolders(context: Context, point: string): Promise<Holder[]> {
+  if (Deno.build.os !== "linux") return [];
+  const glob = point.replace(/[*?[\\]/g, "\\$&");
+  const places = ["cwd", "root", "fd/*"].flatMap((name) => ["-o", "-path", `/proc/[0-9]*/${name}`]);
+  const argv = ["find", "/proc", "-maxdepth", "3", "(", ...places.slice(1), ")"];
+  const links = ["(", "-lname", glob, "-o", "-lname", `${glob}/*`, ")", "-print"];
+  const { stdout } = await capture(context, [...argv, ...links], { question: true, limitMs: 5000 });
+  const pids = new Set(stdout.match(/(?<=^\/proc\/)\d+/gm)?.map(Number));
+  const all = await processes(context);
+  return all.filter(({ pid }) => pids.has(pid)).map(({ pid, args }) => ({ pid, name: args }));
+}
+
+async function endServer(context: Context, source: string): Promise<void> {
+  for (const pid of await servers(context, source)) {
+    await capture(context, ["kill", "-KILL", String(pid)]);
+  }
+}
+
+// The sshfs that serves a mount carries the mount's source in its arguments.
+async function servers(context: Context, source: string): Promise<number[]> {
+  const all = await processes(context);
+  return all.flatMap(({ pid, args }) =>
+    /^\S*sshfs /.test(args) && args.includes(`fsname=${source}`) ? [pid] : []
+  );
+}
+
+async function processes(context: Context): Promise<{ pid: number; args: string }[]> {
+  const { stdout } = await capture(context, ["ps", "-axo", "pid=,args="], { question: true });
+  return stdout.split("\n").flatMap((line) => {
+    const match = /^\s*(\d+) (.*)$/.exec(line);
+    return match ? [{ pid: Number(match[1]), args: match[2] ?? "" }] : [];
+  });
+}

@@ -1,0 +1,358 @@
+import { doctorHint, Failure } from "../error.ts";
+import { quote, quoteAll } from "../quote.ts";
+
+/** Where a command of ours runs: its environment, its directory, and what it may do to the outside. */
+export interface Context {
+  readonly env: Readonly<Record<string, string>>;
+  /** Empty where the current directory has been removed. */
+  readonly cwd: string;
+  /** Print each child process before it starts, as a line that a shell understands. */
+  readonly verbose: boolean;
+  /** Print the child processes that would change something instead of starting them. */
+  readonly dryRun: boolean;
+  /** Returns false where nobody reads any more. */
+  readonly stdout: (text: string) => boolean | void;
+  readonly stderr: (text: string) => void;
+}
+
+/** How a child process ended, with what it wrote. */
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface ChildOptions {
+  readonly cwd?: string;
+  /** Variables added to the context's. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface RunOptions extends ChildOptions {
+  readonly stdin?: "inherit" | "null";
+  /** "stderr" keeps a talkative child off our stdout, which is for data. */
+  readonly stdout?: "inherit" | "stderr";
+  /** For the child's stdin. */
+  readonly input?: string;
+  /** "latin1": each letter of `input` is a byte. File names may be no UTF-8. */
+  readonly encoding?: Encoding;
+}
+
+type Encoding = "utf-8" | "latin1";
+
+export interface CaptureOptions extends ChildOptions {
+  /** The child only looks: it runs in a dry run too. */
+  readonly question?: boolean;
+  readonly input?: string;
+  /** "latin1": each letter of `input` and of the output is a byte. */
+  readonly encoding?: Encoding;
+  /** Kill the child after this many ms; its code is then 124, as timeout(1) has it. */
+  readonly limitMs?: number;
+  /** Give the child a session of its own, so that Ctrl-C in our terminal does not reach it. */
+  readonly detached?: boolean;
+  readonly stderr?: "inherit";
+}
+
+const INSTALL_HINTS: Readonly<Record<string, string>> = {
+  ssh: "Install the OpenSSH client (Debian: apt-get install openssh-client).",
+  sshfs: "Install sshfs (Debian: apt-get install sshfs; macOS: macFUSE and sshfs).",
+  docker: "Install the docker client (Debian: apt-get install docker.io).",
+};
+
+const children = new Set<Deno.ChildProcess>();
+let received: Deno.Signal | undefined;
+const onReceived = new Set<() => void>();
+
+/**
+ * From now on SIGINT, SIGTERM and SIGHUP end the running child and surface as a {@link Failure} where it is
+ * awaited, so that a command can undo what it did. Exit codes 130, 143 and 129.
+ */
+export function surfaceSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    Deno.addSignalListener(signal, () => {
+      received = signal;
+      for (const child of children) endChild(child, signal);
+      for (const wake of onReceived) wake();
+    });
+  }
+}
+
+function throwIfInterrupted(): void {
+  if (received === undefined) return;
+  const signal = received;
+  received = undefined;
+  const exitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal as string] ?? 1;
+  throw new Failure(`interrupted by ${signal}`, { exitCode });
+}
+
+/** For a command that waits without a child: rejects with the {@link Failure} of the next signal. */
+export function interruption(): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  // Whoever asked may have gone by then.
+  promise.catch(() => {});
+  onReceived.add(() => {
+    try {
+      throwIfInterrupted();
+    } catch (error) {
+      reject(error);
+    }
+  });
+  return promise;
+}
+
+/** Starts a child with nothing of our own environment; its end is to be awaited by {@link finish}. */
+export function spawn(argv: readonly string[], options: Deno.CommandOptions): Deno.ChildProcess {
+  throwIfInterrupted();
+  const [program = "", ...args] = argv;
+  try {
+    const child = new Deno.Command(program, { ...options, args, clearEnv: true }).spawn();
+    children.add(child);
+    return child;
+  } catch (cause) {
+    if (cause instanceof Error && /os error 7\b/.test(cause.message)) {
+      throw new Failure("the command line is longer than the system takes (execve: E2BIG)", {
+        cause,
+        hint: "Pass what is long through a file or a pipe.",
+      });
+    }
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    const name = program.split("/").at(-1) ?? program;
+    const hint = INSTALL_HINTS[name];
+    throw new Failure(`cannot start ${program}: no such program`, {
+      cause,
+      ...(hint === undefined ? {} : { hint: `${hint}\n${doctorHint()}` }),
+    });
+  }
+}
+
+/** Waits for a child's end; a signal that reached us in the meantime surfaces here. */
+export async function finish(child: Deno.ChildProcess): Promise<Deno.CommandStatus> {
+  const status = await child.status;
+  forget(child);
+  throwIfInterrupted();
+  return status;
+}
+
+/** No signal of ours is passed on to this child any more. */
+export function forget(child: Deno.ChildProcess): void {
+  children.delete(child);
+}
+
+/** Prints a child's command line where the context says so. */
+export function announce(context: Context, line: () => string): void {
+  if (context.verbose || context.dryRun) context.stderr(`${line()}\n`);
+}
+
+function asLine(
+  argv: readonly string[],
+  options: ChildOptions & { readonly input?: string },
+): string {
+  const variables = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
+  const command = quoteAll(variables.length === 0 ? argv : ["env", ...variables, ...argv]);
+  const fed = options.input === undefined ? command : `${asPrintf(options.input)} | ${command}`;
+  return options.cwd === undefined ? fed : `(cd ${quoteAll([options.cwd])} && ${fed})`;
+}
+
+function asPrintf(input: string): string {
+  if (!input.includes("\0")) return `printf %s ${quote(input)}`;
+  return `printf %b ${quote(input.replaceAll("\\", "\\\\").replaceAll("\0", "\\0000"))}`;
+}
+
+/** Directory and environment of a child. */
+export function surroundings(context: Context, options: ChildOptions): Deno.CommandOptions {
+  return {
+    cwd: options.cwd ?? (context.cwd || "/"),
+    env: options.env === undefined ? context.env : { ...context.env, ...options.env },
+  };
+}
+
+async function feed(
+  child: Deno.ChildProcess,
+  { input, encoding }: { readonly input: string; readonly encoding?: Encoding | undefined },
+): Promise<void> {
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(
+      encoding === "latin1"
+        ? Uint8Array.from(input, (letter) => letter.charCodeAt(0))
+        : new TextEncoder().encode(input),
+    );
+    await writer.close();
+  } catch (error) {
+    // A child that ends without reading tells more by its exit code.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/** Runs a child on our terminal and returns its exit code (128+n after signal n). */
+export async function run(
+  context: Context,
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<number> {
+  announce(context, () => asLine(argv, options));
+  if (context.dryRun) return 0;
+  const child = spawn(argv, {
+    ...surroundings(context, options),
+    stdin: options.input === undefined ? options.stdin ?? "inherit" : "piped",
+    stdout: options.stdout === "stderr" ? "piped" : "inherit",
+    stderr: "inherit",
+  });
+  const copied = options.stdout === "stderr"
+    ? child.stdout.pipeTo(Deno.stderr.writable, { preventClose: true })
+    : undefined;
+  if (options.input !== undefined) {
+    await feed(child, { input: options.input, encoding: options.encoding });
+  }
+  await copied;
+  return (await finish(child)).code;
+}
+
+// It waits for a line that never comes: the end of its stdin is the end of us. $1 the child's pid, then the guard.
+const GUARDIAN =
+  'trap "" HUP INT QUIT TERM; read -r _ || { kill "$1"; shift; "$@"; } >/dev/null 2>&1';
+
+/**
+ * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
+ * `onSignal` is told of each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child. If we
+ * die without ending properly (SIGKILL), the child is sent SIGTERM, and what `guard` names is run.
+ * Returns the exit code.
+ */
+export async function runForeground(
+  context: Context,
+  argv: readonly string[],
+  { env, stdin, detached, guard, onSignal }: {
+    readonly env: Readonly<Record<string, string>>;
+    /**
+     * "passed on" is for a terminal where the child is detached: out of the terminal's session it would read
+     * on where job control stops a program in the background.
+     */
+    readonly stdin: "inherit" | "null" | "passed on";
+    /** Out of the terminal's reach: what Ctrl-C means is for `onSignal` to say. */
+    readonly detached: boolean;
+    readonly guard: () => readonly string[];
+    readonly onSignal: (signal: Deno.Signal, child: Deno.ChildProcess) => void;
+  },
+): Promise<number> {
+  announce(context, () => asLine(argv, { env }));
+  if (context.dryRun) return 0;
+  // In / it looks at no mount on its way: a look there would have to be waited for before the caches are dropped.
+  const where = surroundings(context, { env, cwd: "/" });
+  // setsid(1) where it is: Deno's own way to detach copies the whole process first, which takes 5 ms.
+  const setsid = detached && Deno.build.os === "linux";
+  const own = (words: readonly string[]): readonly string[] =>
+    setsid ? ["setsid", ...words] : words;
+  const child = spawn(own(argv), {
+    ...where,
+    stdin: stdin === "passed on" ? "piped" : stdin,
+    stdout: "inherit",
+    stderr: "inherit",
+    detached: detached && !setsid,
+  });
+  if (stdin === "passed on") Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
+  // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
+  // Out of our process group, like the child: whoever kills the group must not kill the guard.
+  const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard()]), {
+    ...where,
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+    detached: detached && !setsid,
+  });
+  const listeners = (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const).map((signal) => {
+    const listener = (): void => onSignal(signal, child);
+    Deno.addSignalListener(signal, listener);
+    return () => Deno.removeSignalListener(signal, listener);
+  });
+  try {
+    return (await finish(child)).code;
+  } finally {
+    for (const remove of listeners) remove();
+    endChild(guardian, "SIGKILL");
+    forget(guardian);
+  }
+}
+
+/**
+ * Starts a child that we talk with on its stdin and stdout for as long as it lives; environment, directory and
+ * stderr are our own. Its end is the caller's affair.
+ */
+export function converse(argv: readonly string[]): Deno.ChildProcess {
+  const [program = "", ...args] = argv;
+  return new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "inherit" })
+    .spawn();
+}
+
+/** Runs a child and returns its exit code and output; in a dry run a change is only printed. */
+export async function capture(
+  context: Context,
+  argv: readonly string[],
+  options: CaptureOptions = {},
+): Promise<Finished> {
+  const question = options.question === true;
+  if (context.verbose || !question) announce(context, () => asLine(argv, options));
+  if (context.dryRun && !question) return { code: 0, stdout: "", stderr: "" };
+  const child = spawn(argv, {
+    ...surroundings(context, options),
+    stdin: options.input === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: options.stderr ?? "piped",
+    detached: options.detached === true,
+  });
+  const expiry = new AbortController();
+  const timer = options.limitMs === undefined ? undefined : setTimeout(() => {
+    expiry.abort();
+    endChild(child, "SIGKILL");
+  }, options.limitMs);
+  try {
+    const [stdout, stderr] = await Promise.all([
+      readAll(child.stdout, { encoding: options.encoding, signal: expiry.signal }),
+      options.stderr === "inherit" ? "" : readAll(child.stderr, { signal: expiry.signal }),
+      options.input === undefined
+        ? undefined
+        : feed(child, { input: options.input, encoding: options.encoding }),
+    ]);
+    const { code } = await finish(child);
+    return expiry.signal.aborted ? { code: 124, stdout: "", stderr: "" } : { code, stdout, stderr };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// A grandchild may hold the pipe open long after the child has ended: the signal ends the reading too.
+async function readAll(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  { encoding, signal }: { readonly encoding?: Encoding | undefined; readonly signal: AbortSignal },
+): Promise<string> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  try {
+    const sink = new WritableStream<Uint8Array<ArrayBuffer>>({
+      write: (chunk) => void chunks.push(chunk),
+    });
+    await stream.pipeTo(sink, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  const bytes = await new Blob(chunks).arrayBuffer();
+  return encoding === "latin1"
+    ? Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join("")
+    : new TextDecoder().decode(bytes);
+}
+
+/** Signals a child, unless it has ended. */
+export function endChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    // It has ended by itself in the meantime.
+  }
+}
+
+/** Whether a program is on the context's PATH. */
+export async function isOnPath(context: Context, program: string): Promise<boolean> {
+  for (const dir of (context.env["PATH"] ?? "").split(":")) {
+    const found = await Deno.stat(`${dir || "."}/${program}`).catch(() => undefined);
+    if (found?.isFile === true) return true;
+  }
+  return false;
+}

@@ -1,0 +1,34 @@
+import type { Context } from "./child.ts";
+
+/** The context of this process: its environment, directory and streams. */
+export function hostContext(): Context {
+  return {
+    env: Deno.env.toObject(),
+    cwd: currentDirectory(),
+    verbose: false,
+    dryRun: false,
+    stdout: (text) => writeAll(Deno.stdout, text),
+    stderr: (text) => void writeAll(Deno.stderr, text),
+  };
+}
+
+// A directory that was removed has no name any more, and one that is no UTF-8 none for Deno; most commands need none.
+function currentDirectory(): string {
+  try {
+    return Deno.cwd();
+  } catch {
+    return "";
+  }
+}
+
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
+  let rest = new TextEncoder().encode(text);
+  try {
+    while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+    return true;
+  } catch (error) {
+    // The reader went away (`dockerdo history | head`): there is nobody left to tell.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    return false;
+  }
+}

@@ -1,0 +1,140 @@
+import type { Descriptor, Manifest } from "./docker_save.ts";
+import type { Format } from "./compression.ts";
+import { readStoredImage } from "./containerd.ts";
+import { captureDocker, dockerFailure, type Image, isClassic, parseImages } from "../docker.ts";
+import { type Context, isOnPath } from "../process/child.ts";
+import { PUSH_LABEL, READ_BLOBS, SEPARATOR, unknownDir } from "./store_container.ts";
+import type { Session } from "../session/session.ts";
+import { captureOnRemoteHost } from "../ssh/argv.ts";
+
+/** What the remote engine has of an image, and how to send it the rest. */
+export interface RemoteState {
+  /** The id by which it has the whole image, under whatever name; empty where it has not. */
+  readonly whole: string;
+  /** The id of the image that has the tag there; empty where none has. */
+  readonly tagged: string;
+  /** How many of the lowest layers it has. */
+  readonly present: number;
+  /** The blobs of these layers, where it has containerd's image store: an image there is made of blobs. */
+  readonly base: readonly Descriptor[] | undefined;
+  /** It has parts of images of this session, from a push that came to no end. */
+  readonly parts: boolean;
+  readonly format: Format;
+}
+
+// $1 the image's id, $2 its tag, $3 and $4 for read_blobs, then the image's layers, the lowest first. An image's
+// layers count only as a chain, so what can be spared is the longest beginning that some image there has, too.
+// What does not need an answer is asked at the same time. Only a classic store has a driver called overlay2.
+const ASK = `${READ_BLOBS}
+id=$1 tag=$2 session=$3 dir=$4; shift 4
+for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
+docker image inspect --format 'known {{.Id}} {{json .RepoTags}} {{json .RootFS.Layers}}' "$id" "$tag" 2>/dev/null &
+docker image ls -q --filter "label=${PUSH_LABEL}=$session" --format 'part {{.ID}}' &
+ids=$(docker image ls -q --no-trunc) || exit
+set -f
+have=$(docker image inspect \
+  --format '{{.Id}} {{with .GraphDriver}}{{.Name}}{{end}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
+prefix= n=0 all=$# base= same=
+for layer; do
+  case $have in *"|$prefix $layer "*) ;; *) break ;; esac
+  prefix="$prefix $layer" n=$((n + 1))
+done
+case $have in *' overlay2 |'*) store= ;; *) store=$(docker info --format '{{json .DriverStatus}}') || exit ;; esac
+wait
+[ $n = 0 ] || base=$(printf '%s\n' "$have" | grep -F "|$prefix ")
+echo "present $n"
+case $store in *io.containerd.snapshotter*) echo containerd; [ $n = 0 ] || base=\${base%% *} ;; *) base= ;; esac
+case $have in
+  *"$id "*) [ $n != $all ] || base= ;;
+  *) [ $n != $all ] || same=$(printf '%s\n' "$have" | grep "|$prefix \$" | while read -r one _; do echo $one; done) ;;
+esac
+[ -z "$same" ] || docker image inspect $same 2>/dev/null
+[ -z "$base" ] || { printf '\\037%s' "$base"; read_blobs "$base" "\${base#sha256:}" "$session" "$dir"; }
+:`;
+
+/** Asks the remote engine, in one round trip, what it has of an image. */
+export async function askRemote(
+  context: Context,
+  session: Session,
+  image: Image,
+): Promise<RemoteState> {
+  const { id, layers } = image;
+  const words = [id, session.imageTag, session.id, unknownDir(), ...layers];
+  const argv = ["sh", "-c", ASK, "sh", ...words];
+  const finished = await captureOnRemoteHost(context, session, { words: argv, question: true });
+  if (finished.code !== 0) {
+    throw dockerFailure(session, "Asking docker for its images", finished);
+  }
+  const [told = "", base = "", ...blobs] = finished.stdout.split(SEPARATOR);
+  const answers = (key: string): string[] =>
+    told.split("\n").filter((line) => line.startsWith(`${key} `))
+      .map((line) => line.slice(key.length + 1));
+  const known = answers("known").map((line) => line.split(" "));
+  const json = told.indexOf("\n[");
+  const containerd = told.split("\n").includes("containerd");
+  // Two classic stores have one id for the same image.
+  const comparable = containerd || !isClassic(image);
+  const same = (json < 0 || !comparable ? [] : parseImages(told.slice(json)))
+    .find(({ settings }) => settings === image.settings);
+  const present = Number(answers("present")[0] ?? 0);
+  const stored = base === "" ? undefined : await readStoredImage(context, session, {
+    sessionId: session.id,
+    image: base,
+    digest: base,
+    platform: image,
+    output: ["", ...blobs].join(SEPARATOR),
+  });
+  const lowest = stored?.diffIds.slice(0, present).join() === layers.slice(0, present).join()
+    ? stored.layers.slice(0, present)
+    : [];
+  return {
+    // The id of an image for several platforms says nothing of what is there.
+    whole: known.some(([known, , digests]) => known === id && digests === JSON.stringify(layers))
+      ? id
+      : same?.id ?? "",
+    tagged: known.find(([, tags]) => tags?.includes(`"${session.imageTag}"`))?.[0] ?? "",
+    present: containerd ? lowest.length : present,
+    base: containerd ? lowest : undefined,
+    parts: answers("part").length > 0,
+    format: await commonFormat(context, answers("program")),
+  };
+}
+
+async function commonFormat(context: Context, programs: readonly string[]): Promise<Format> {
+  for (const program of ["zstd", "gzip"] as const) {
+    if (programs.includes(program) && await isOnPath(context, program)) return program;
+  }
+  return "none";
+}
+
+/** The bytes of the steps in an image's history that made any, the topmost first. */
+export async function stepSizes(context: Context, image: Pick<Image, "id">): Promise<number[]> {
+  const words = ["history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image.id];
+  const { stdout } = await captureDocker(context, "local", { words, question: true });
+  return stdout.split("\n").map(Number).filter((size) => size > 0);
+}
+
+/**
+ * The bytes of the layers above the lowest `present` ones, as far as the steps tell: an estimate, for an archive
+ * adds headers.
+ */
+export function missingBytes(
+  image: Pick<Image, "size" | "layers">,
+  { present, steps }: { readonly present: number; readonly steps: readonly number[] },
+): number {
+  if (present === 0) return image.size;
+  // Layers without a byte look like steps that made no layer: they are taken for these.
+  return steps.slice(0, image.layers.length - present).reduce((sum, size) => sum + size, 0);
+}
+
+/** The bytes of each layer, the lowest first; undefined where that is not known. */
+export function layerSizes(
+  image: Pick<Image, "layers">,
+  { stored, steps }: {
+    readonly stored: Manifest | undefined;
+    readonly steps: readonly number[];
+  },
+): number[] | undefined {
+  if (stored !== undefined) return stored.layers.map(({ size }) => size);
+  return steps.length === image.layers.length ? steps.toReversed() : undefined;
+}

@@ -1,0 +1,413 @@
+import { Failure, usageFailure } from "../error.ts";
+import { isWithin, joinPath, userDirectory } from "../paths.ts";
+import type { Context } from "../process/child.ts";
+import { quote } from "../quote.ts";
+
+/** The remote host as ssh is to be told of it. */
+export interface RemoteHost {
+  /** The name that the user's ssh configuration knows; also the name of the mount point. */
+  readonly name: string;
+  readonly user: string | null;
+  readonly port: number | null;
+}
+
+/** What `exec` must know of the container, since sshd gives a session none of it. */
+export interface ImageSettings {
+  readonly env: Readonly<Record<string, string>>;
+  readonly workdir: string;
+  /** The path of the user's login shell there; empty where it is not known. */
+  readonly loginShell: string;
+}
+
+/** How container and build dir are mounted: by sshfs alone, or with the relay and its caches below it. */
+export type MountKind = "plain" | "relay";
+
+/** Everything about a session that nobody else can be asked. Stored as `session.json`. */
+export interface Session {
+  readonly version: 1;
+  /** A random word: the label of our containers, the directory of our control sockets. */
+  readonly id: string;
+  readonly name: string;
+  readonly created: string;
+  readonly workDir: string;
+  /** Where the control sockets are; short, because a socket's path may have 90 bytes only. */
+  readonly socketDir: string;
+  /** null: the remote host is the local host. */
+  readonly remoteHost: RemoteHost | null;
+  /** On the remote host, relative to the home directory there. */
+  readonly buildDir: string;
+  readonly distro: string | null;
+  readonly baseImage: string;
+  readonly imageTag: string;
+  readonly registry: string | null;
+  readonly containerName: string;
+  readonly user: string;
+  readonly connect: "exec" | "port";
+  readonly mount: MountKind;
+  /** Whether what is done through the container's mount is written down. */
+  readonly record: boolean;
+  /** The private or public key file that ssh is to offer to the container; null: none chosen yet. */
+  readonly identityFile: string | null;
+  /** Docker's id of the container that `run` made. */
+  readonly containerId: string | null;
+  readonly image: ImageSettings;
+  /** What `export` has set. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The session directory; where the file was found, so not stored in it. */
+  readonly dir: string;
+}
+
+type Check = (value: unknown) => boolean;
+const isText: Check = (value) => typeof value === "string";
+const isTextOrNull: Check = (value) => value === null || isText(value);
+const isTexts: Check = (value) => isRecord(value) && Object.values(value).every(isText);
+
+// By hand, since `exec` reads it each time: a library would cost as much as all of exec's own code.
+const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
+  version: (value) => value === 1,
+  id: isText,
+  name: isText,
+  created: isText,
+  workDir: isText,
+  socketDir: isText,
+  remoteHost: (value) =>
+    value === null ||
+    isRecord(value) && isText(value["name"]) && isTextOrNull(value["user"]) &&
+      (value["port"] === null || Number.isInteger(value["port"])),
+  buildDir: isText,
+  distro: isTextOrNull,
+  baseImage: isText,
+  imageTag: isText,
+  registry: isTextOrNull,
+  containerName: isText,
+  user: isText,
+  connect: (value) => value === "exec" || value === "port",
+  // Sessions from before there was a choice have none.
+  mount: (value) => value === undefined || value === "plain" || value === "relay",
+  record: (value) => value === undefined || typeof value === "boolean",
+  identityFile: isTextOrNull,
+  containerId: isTextOrNull,
+  image: (value) =>
+    isRecord(value) && isTexts(value["env"]) && isText(value["workdir"]) &&
+    isText(value["loginShell"]),
+  env: isTexts,
+};
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+/** The files of a session directory; `rm --delete` removes these and names any other. */
+export const SESSION_FILES = [
+  "session.json",
+  "session.json~",
+  "session.lock",
+  "lifecycle.lock",
+  "ssh_config",
+  "ssh_config~",
+  "known_hosts",
+  "identity.pub",
+  "activate",
+  "activate.fish",
+  "history.jsonl",
+  "changes.jsonl",
+  "mount-remote.log",
+  "mount-container.log",
+] as const;
+
+/** What the relay of a mount keeps on the disk: its bell, its log. */
+export function relayDir(session: Session, destination: "container" | "remote"): string {
+  return `${session.dir}/${destination === "container" ? "relay" : "relay-remote"}`;
+}
+
+/** Where the relay writes down what is done through the container's mount; see `relay/journal.ts`. */
+export function journalPath(session: Session): string {
+  return `${session.dir}/changes.jsonl`;
+}
+
+const MOUNT_NAME = "container";
+
+/** The container's filesystem on the local host. */
+export function containerMount(session: Session): string {
+  return joinPath(session.workDir, MOUNT_NAME);
+}
+
+/** The remote build directory on the local host; undefined where the remote host is the local one. */
+export function buildMount(session: Session): string | undefined {
+  return session.remoteHost === null
+    ? undefined
+    : joinPath(session.workDir, session.remoteHost.name);
+}
+
+/** Checks a session's name: it becomes a directory, part of an image tag and of a container's name. */
+export function checkSessionName(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name)) return name;
+  throw usageFailure(
+    `${JSON.stringify(name)} cannot be a session's name`,
+    "Use a letter or digit, then at most 62 letters, digits, dots, dashes or underscores.",
+  );
+}
+
+// The session's container, and ProxyJump's word for no jump at all.
+const RESERVED = /^(container|none)$/i;
+
+/** Reads `host`, `user@host`, `[::1]` or `ssh://user@host:22` as a {@link RemoteHost}. */
+export function parseRemoteHost(text: string): RemoteHost {
+  const match =
+    /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^@\s/:[\]]+))(?::(\d{1,5}))?\/?$/
+      .exec(text);
+  const name = match?.[2] ?? match?.[3] ?? "";
+  const user = match?.[1] ?? null;
+  const port = match?.[4] === undefined ? null : Number(match[4]);
+  const usable = /^[A-Za-z0-9_:][A-Za-z0-9_.:%-]*$/.test(name) &&
+    (user === null || /^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$/.test(user)) &&
+    (port === null || (port > 0 && port < 65536));
+  if (!usable || RESERVED.test(name)) {
+    throw usageFailure(
+      `${JSON.stringify(text)} cannot be a remote host`,
+      RESERVED.test(name)
+        ? `The name ${name} means something else to ssh here: give the host another alias in ~/.ssh/config.`
+        : "Write HOST, USER@HOST, [IPV6] or ssh://USER@HOST:PORT; for other options use ~/.ssh/config.",
+    );
+  }
+  return { name, user, port };
+}
+
+/** A remote host as a user writes it: what {@link parseRemoteHost} reads. */
+export function remoteHostText({ name, user, port }: RemoteHost): string {
+  const plain = name.includes(":") ? `[${name}]` : name;
+  return `${user === null ? "" : `${user}@`}${plain}${port === null ? "" : `:${port}`}`;
+}
+
+/** A remote host as ssh's words for it, for a line that a person is to type. */
+export function remoteHostForSsh({ name, user, port }: RemoteHost): string {
+  return `${port === null ? "" : `-p ${port} `}${user === null ? "" : `${user}@`}${name}`;
+}
+
+/** The directory of a named session, or of all of them. */
+export function namedSessionDir(context: Context, name: string): string {
+  return `${userDirectory(context, "DATA")}/${name}`;
+}
+
+/** Reads the session in a directory. A file that is missing, truncated or of another version is a failure. */
+export function loadSession(dir: string): Session {
+  const path = `${dir}/session.json`;
+  let found: unknown;
+  try {
+    found = JSON.parse(Deno.readTextFileSync(path));
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) {
+      refusePythonSession(dir);
+      throw new Failure(`there is no session in ${dir}`, {
+        cause,
+        hint: "Make one with: source $(dockerdo init)",
+      });
+    }
+    throw new Failure(`the session file ${path} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      hint: previousVersion(path),
+    });
+  }
+  const wrong = isRecord(found)
+    ? Object.entries(CHECKS).find(([key, isRight]) => !isRight(found[key]))?.[0]
+    : "the file";
+  if (wrong === undefined) {
+    const session = found as unknown as Omit<Session, "mount" | "record"> & Partial<Session>;
+    return { mount: "plain", record: false, ...session, dir };
+  }
+  throw new Failure(
+    `the session file ${path} is not one that this version understands: ${wrong} is not as it should be`,
+    { hint: previousVersion(path) },
+  );
+}
+
+/** Throws if a directory holds a session of the Python dockerdo, of which nothing can be taken over. */
+export function refusePythonSession(dir: string): void {
+  try {
+    Deno.lstatSync(`${dir}/session.yaml`);
+  } catch {
+    return;
+  }
+  throw new Failure(
+    `${dir} holds a session of the Python dockerdo, which this one cannot go on with`,
+    {
+      hint:
+        `session.yaml there names its container and its work dir. Remove the container with docker, unmount
+what is mounted in the work dir (fusermount3 -u), and then: rm -r ${quote(dir)}
+A new session: source $(dockerdo init)`,
+    },
+  );
+}
+
+function previousVersion(path: string): string {
+  try {
+    Deno.lstatSync(`${path}~`);
+    return `Its previous version is kept as ${path}~.`;
+  } catch {
+    return "Move the session directory away, and begin a new session: dockerdo init";
+  }
+}
+
+/** Writes a session whole: a reader sees the old file or the new one, never a half. */
+export async function saveSession({ dir, ...stored }: Session): Promise<void> {
+  const path = `${dir}/session.json`;
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  try {
+    await Deno.writeTextFile(temporary, JSON.stringify(stored, null, 2) + "\n", { mode: 0o600 });
+    await Deno.copyFile(path, `${path}~`).catch(() => {});
+    await Deno.rename(temporary, path);
+  } catch (cause) {
+    await Deno.remove(temporary).catch(() => {});
+    throw new Failure(`the session cannot be saved in ${dir}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * Changes the stored session: read, changed and written under a lock, so that no other command's change is
+ * lost. Returns the new one. The lock ends with its process.
+ */
+export async function updateSession(
+  dir: string,
+  change: (session: Session) => Session | Promise<Session>,
+): Promise<Session> {
+  using _lock = await lock(`${dir}/session.lock`);
+  const session = await change(loadSession(dir));
+  await saveSession(session);
+  return session;
+}
+
+/** Keeps other lifecycle commands (run, start, stop, rm) of the same session out until disposed of. */
+export async function lockLifecycle(
+  context: Context,
+  session: Session,
+): Promise<Disposable> {
+  if (context.dryRun) return { [Symbol.dispose]: () => {} };
+  const notice = setTimeout(
+    () => context.stderr(`[local] Waiting for another dockerdo command in ${session.name}\n`),
+    500,
+  );
+  try {
+    return await lock(`${session.dir}/lifecycle.lock`);
+  } finally {
+    clearTimeout(notice);
+  }
+}
+
+async function lock(path: string): Promise<Disposable> {
+  const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
+  await file.lock(true);
+  return { [Symbol.dispose]: () => file.close() };
+}
+
+function indexDir(context: Context): string {
+  return `${userDirectory(context, "STATE")}/sessions`;
+}
+
+/** Lets the session be found from its work dir and by `listSessions`. */
+export async function indexSession(context: Context, session: Session): Promise<void> {
+  await Deno.mkdir(indexDir(context), { recursive: true, mode: 0o700 });
+  await Deno.writeTextFile(`${indexDir(context)}/${session.id}`, session.dir, { mode: 0o600 });
+}
+
+/** Takes a session out of the index. Fine to repeat. */
+export async function forgetSession(context: Context, session: Session): Promise<void> {
+  await Deno.remove(`${indexDir(context)}/${session.id}`).catch(() => {});
+}
+
+/** What is known of a session: itself, or why it cannot be read. */
+export interface KnownSession {
+  readonly dir: string;
+  readonly session: Session | undefined;
+  /** Why there is no session: the directory is gone, or its file is damaged. */
+  readonly problem: Failure | undefined;
+}
+
+/** Every session of this user, named and unnamed, also those that are damaged or gone; by their directory. */
+export function knownSessions(context: Context): KnownSession[] {
+  const indexed = namesIn(indexDir(context)).flatMap((id) => {
+    try {
+      return [Deno.readTextFileSync(`${indexDir(context)}/${id}`)];
+    } catch {
+      return [];
+    }
+  });
+  // A named session is one also where the index was lost.
+  const data = userDirectory(context, "DATA");
+  const named = namesIn(data).map((name) => `${data}/${name}`).filter((dir) =>
+    namesIn(dir).includes("session.json")
+  );
+  return [...new Set([...indexed, ...named])].sort().map((dir) => {
+    try {
+      return { dir, session: loadSession(dir), problem: undefined };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { dir, session: undefined, problem: error };
+    }
+  });
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(dir), ({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+/** Takes every entry of a directory out of the index, where no session is any more. */
+export async function forgetDirectory(context: Context, dir: string): Promise<void> {
+  for (const id of namesIn(indexDir(context))) {
+    const entry = `${indexDir(context)}/${id}`;
+    const found = await Deno.readTextFile(entry).catch(() => undefined);
+    if (found === dir) await Deno.remove(entry).catch(() => {});
+  }
+}
+
+/** Every session of this user that the index knows and that can be read, named and unnamed. */
+export function listSessions(context: Context): Session[] {
+  const sessions: Session[] = [];
+  for (const id of namesIn(indexDir(context))) {
+    try {
+      sessions.push(loadSession(Deno.readTextFileSync(`${indexDir(context)}/${id}`)));
+    } catch {
+      // A session that is gone or damaged must not keep the others from being found.
+    }
+  }
+  return sessions;
+}
+
+/** The sentence of {@link findSession} where there is nothing to find. */
+export const NO_SESSION = "no session is active, and none has its work dir here";
+
+/**
+ * The session that a command means: the one of this name, if one is given; else the one whose container
+ * mount holds the cwd, else the activated one (`DOCKERDO_SESSION_DIR`), else the one whose work dir holds
+ * the cwd (the deepest).
+ */
+export function findSession(context: Context, name?: string): Session {
+  if (name !== undefined) return sessionNamed(context, name);
+  const activeDir = context.env["DOCKERDO_SESSION_DIR"] || undefined;
+  // Every mount is called so: elsewhere the other sessions need not be read, however many there are.
+  const onMount = `${context.cwd}/`.includes(`/${MOUNT_NAME}/`);
+  if (activeDir !== undefined && !onMount) return loadSession(activeDir);
+  const deepestFirst = listSessions(context).sort((a, b) => b.workDir.length - a.workDir.length);
+  const mounted = deepestFirst.find((session) => isWithin(context.cwd, containerMount(session)));
+  if (mounted !== undefined) return mounted;
+  if (activeDir !== undefined) return loadSession(activeDir);
+  const holding = deepestFirst.find((session) => isWithin(context.cwd, session.workDir));
+  if (holding !== undefined) return holding;
+  throw new Failure(NO_SESSION, {
+    hint:
+      "Make one with: source $(dockerdo init)\nor activate one with: source ~/.local/share/dockerdo/NAME/activate",
+  });
+}
+
+function sessionNamed(context: Context, name: string): Session {
+  const dir = namedSessionDir(context, checkSessionName(name));
+  if (namesIn(dir).includes("session.json")) return loadSession(dir);
+  const found = listSessions(context).find((session) => session.name === name);
+  if (found !== undefined) return found;
+  throw new Failure(`there is no session ${name}`, { hint: "dockerdo list shows them all." });
+}

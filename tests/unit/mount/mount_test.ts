@@ -1,0 +1,250 @@
+// deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
+import assert from "node:assert/strict";
+import { takeMountKind } from "../../../src/commands/run.ts";
+import { selfCommand } from "../../../src/process/own_command.ts";
+import {
+  checkMountPoint,
+  mount,
+  mountPoint,
+  parseMountInfo,
+  unmount,
+} from "../../../src/mount/mount.ts";
+import { quoteAll } from "../../../src/quote.ts";
+import { fakes, temporaryDir, testContext, testSession } from "../fixture.ts";
+
+for (
+  const [what, line, expected] of [
+    [
+      "an sshfs mount",
+      "36 25 0:41 / /home/me/project/container rw,nosuid,nodev shared:20 - fuse.sshfs dockerdo:0a1b:container rw,user_id=0",
+      [{
+        point: "/home/me/project/container",
+        type: "fuse.sshfs",
+        source: "dockerdo:0a1b:container",
+      }],
+    ],
+    [
+      "octal escapes of blank, tab, newline and backslash",
+      "36 25 0:41 / /a\\040b\\011c\\012d\\134e rw - fuse.sshfs x\\040y rw",
+      [{ point: "/a b\tc\nd\\e", type: "fuse.sshfs", source: "x y" }],
+    ],
+    [
+      "characters beyond ASCII beside an escape",
+      "36 25 0:41 / /é\\040🐳 rw - fuse.sshfs x rw",
+      [{ point: "/é 🐳", type: "fuse.sshfs", source: "x" }],
+    ],
+    [
+      "an escaped backslash before digits",
+      "36 25 0:41 / /a\\134040 rw - ext4 x rw",
+      [{ point: "/a\\040", type: "ext4", source: "x" }],
+    ],
+    [
+      "a dash as a directory",
+      "36 25 0:41 / /a\\040-\\040b rw - fuse.sshfs x rw",
+      [{ point: "/a - b", type: "fuse.sshfs", source: "x" }],
+    ],
+    [
+      "a deleted root",
+      "36 25 8:1 /gone//deleted /mnt rw - ext4 /dev/sda1 rw",
+      [{ point: "/mnt", type: "ext4", source: "/dev/sda1" }],
+    ],
+    [
+      "several optional fields",
+      "36 25 0:41 / /m rw shared:1 master:2 propagate_from:3 - tmpfs none rw",
+      [{ point: "/m", type: "tmpfs", source: "none" }],
+    ],
+    ["an empty source", "36 25 0:41 / /m rw - tmpfs  rw", [{
+      point: "/m",
+      type: "tmpfs",
+      source: "",
+    }]],
+    ["no separator", "36 25 0:41 / /m rw tmpfs none rw", []],
+    ["nothing after the separator", "36 25 0:41 / /m rw - ", []],
+    ["too few fields", "36 25 - tmpfs none rw", []],
+    ["nothing", "", []],
+  ] as const
+) {
+  Deno.test(`parseMountInfo() of a line with ${what}`, () => {
+    assert.deepEqual(parseMountInfo(`${line}\n`), expected);
+  });
+}
+
+Deno.test("parseMountInfo() keeps the order of stacked mounts", () => {
+  const line = (source: string): string => `36 25 0:41 / /m rw - tmpfs ${source} rw\n`;
+  assert.deepEqual(parseMountInfo(line("a") + "odd\n" + line("b")).map(({ source }) => source), [
+    "a",
+    "b",
+  ]);
+});
+
+Deno.test("mountPoint() of the remote host is undefined where it is the local one", () => {
+  assert.deepEqual(
+    [testSession(), testSession({ remoteHost: null })].map((session) => [
+      mountPoint(session, "container"),
+      mountPoint(session, "remote"),
+    ]),
+    [
+      ["/home/me/project/container", "/home/me/project/reykjavik"],
+      ["/home/me/project/container", undefined],
+    ],
+  );
+});
+
+Deno.test("checkMountPoint() takes a directory that is empty or not there, and nothing else", async () => {
+  using dir = temporaryDir();
+  const context = testContext();
+  await checkMountPoint(context, `${dir.path}/none`);
+  await checkMountPoint(context, dir.path);
+  Deno.writeTextFileSync(`${dir.path}/file`, "");
+  await assert.rejects(checkMountPoint(context, dir.path), {
+    name: "Failure",
+    message: `${dir.path} is not empty (it holds file), and a mount would hide that`,
+  });
+  await assert.rejects(checkMountPoint(context, `${dir.path}/file`), {
+    name: "Failure",
+    message: new RegExp(`^${dir.path}/file cannot be a mount point: `),
+  });
+  await assert.rejects(checkMountPoint(context, "/proc"), {
+    name: "Failure",
+    message: /^\/proc is a mount already \(proc, /,
+  });
+});
+
+for (
+  const [kind, help, expected] of [
+    ["plain", "", "attr_timeout=0,entry_timeout=0,fsname=F"],
+    ["plain", "no_contain_symlinks", "attr_timeout=0,entry_timeout=0,fsname=F,follow_symlinks"],
+    ["relay", "", "sync_readdir,attr_timeout=0.03,entry_timeout=0.03,fsname=F"],
+    [
+      "relay",
+      "no_contain_symlinks",
+      "sync_readdir,attr_timeout=0.03,entry_timeout=0.03,fsname=F,no_contain_symlinks",
+    ],
+  ] as const
+) {
+  Deno.test(`mount() of a ${kind} session, where sshfs lists ${help || "no containment"}`, async () => {
+    using dir = temporaryDir();
+    using fake = fakes(dir.path, { FAKE_sshfs__h: help, FAKE_sshfs: "" });
+    const socketDir = `${dir.path}/b,c\\d`;
+    Deno.mkdirSync(socketDir);
+    const session = testSession({
+      dir: dir.path,
+      workDir: dir.path,
+      socketDir,
+      mount: kind,
+      record: true,
+      containerId: "c0ffee",
+    });
+    const context = testContext({ env: fake.env });
+    await mount(context, session, { destination: "container", path: "/" });
+    const config = `${dir.path}/ssh_config`;
+    const wrapper = `${dir.path}/b\\,c\\\\d/relay`;
+    const point = `${dir.path}/container`;
+    const options = `reconnect,idmap=user,dir_cache=no,${expected}`
+      .replace("=F", "=dockerdo:0a1b2c3d4e5f:container");
+    assert.deepEqual(fake.calls(), [
+      ["sshfs", "-h"],
+      kind === "plain"
+        ? ["sshfs", "-F", config, "container:/", point, "-o", options]
+        : ["sshfs", "container:/", point, "-o", `ssh_command=${wrapper},${options}`],
+    ]);
+    const words = [
+      ...selfCommand(["--max-semi-space-size=1", "--optimize-for-size"]),
+      ...["relay", `${dir.path}/relay`, point, "/", "30"],
+      ...[`${dir.path}/changes.jsonl`, "c0ffee", "--", "ssh", "-F", config],
+    ];
+    const script = (): string | undefined => {
+      try {
+        return Deno.readTextFileSync(`${socketDir}/relay`);
+      } catch {
+        return undefined;
+      }
+    };
+    const expectedScript = `#!/bin/sh\ncd / && MALLOC_ARENA_MAX=1 exec ${quoteAll(words)} "$@"\n`;
+    assert.equal(script(), kind === "plain" ? undefined : expectedScript);
+    await unmount(context, session, { destination: "container", force: false });
+    assert.equal(script(), undefined);
+  });
+}
+
+Deno.test("mount() gives the build dir a relay of its own, which records nothing", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, { FAKE_sshfs__h: "", FAKE_sshfs: "" });
+  const socketDir = `${dir.path}/sockets`;
+  Deno.mkdirSync(socketDir);
+  const session = testSession({
+    dir: dir.path,
+    workDir: dir.path,
+    socketDir,
+    mount: "relay",
+    record: true,
+  });
+  const context = testContext({ env: fake.env });
+  await mount(context, session, { destination: "remote", path: "/home/me/build dir" });
+  const point = `${dir.path}/reykjavik`;
+  assert.deepEqual(fake.calls().at(-1), [
+    "sshfs",
+    "reykjavik:/home/me/build dir",
+    point,
+    "-o",
+    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,sync_readdir,` +
+    "attr_timeout=0.03,entry_timeout=0.03,fsname=dockerdo:0a1b2c3d4e5f:remote",
+  ]);
+  const words = ["relay", `${dir.path}/relay-remote`, point, "/home/me/build dir", "30", "--"];
+  assert.ok(
+    Deno.readTextFileSync(`${socketDir}/relay-remote`).includes(` ${quoteAll(words)} ssh `),
+  );
+  // Nobody writes into it by mistake while nothing is mounted there.
+  assert.equal((Deno.statSync(point).mode ?? 0) & 0o777, 0o555);
+  await unmount(context, session, { destination: "remote", force: false });
+  assert.throws(() => Deno.lstatSync(point), Deno.errors.NotFound);
+});
+
+Deno.test("mount() of a relay that does not answer fails, and leaves nothing behind", async () => {
+  using dir = temporaryDir();
+  using fake = fakes(dir.path, { FAKE_sshfs__h: "", FAKE_sshfs: "" });
+  Deno.mkdirSync(`${dir.path}/bin`);
+  for (const look of ["ls", "stat"]) {
+    Deno.writeTextFileSync(`${dir.path}/bin/${look}`, "#!/bin/sh\nexit 2\n", { mode: 0o755 });
+  }
+  const socketDir = `${dir.path}/sockets`;
+  Deno.mkdirSync(socketDir);
+  const session = testSession({
+    dir: dir.path,
+    workDir: dir.path,
+    socketDir,
+    mount: "relay",
+  });
+  const env = { ...fake.env, PATH: `${dir.path}/bin:${fake.env["PATH"]}` };
+  const context = testContext({ env });
+  const options = { destination: "container", path: "/", answerLimitMs: 50 } as const;
+  await assert.rejects(mount(context, session, options), {
+    name: "Failure",
+    message: `${dir.path}/container does not answer`,
+    hint: `${dir.path}/relay/relay.log may tell why. ` +
+      "dockerdo start tries again; with --mount plain it goes without the relay.",
+  });
+  const left = [...Deno.readDirSync(dir.path)].map(({ name }) => name).sort();
+  assert.deepEqual(left, ["bin", "fake-calls", "mount-container.log", "relay", "sockets"]);
+  assert.deepEqual([...Deno.readDirSync(socketDir)], []);
+});
+
+for (
+  const [words, expected] of [
+    [[], { kind: undefined, rest: [] }],
+    [["-v", "/a:/a", "--mount", "relay", "--init"], {
+      kind: "relay",
+      rest: ["-v", "/a:/a", "--init"],
+    }],
+    [["--mount=relay", "--mount=plain"], { kind: "plain", rest: [] }],
+    [["--mount", "type=tmpfs,dst=/x", "--mount=type=bind,src=/,dst=/y"], {
+      kind: undefined,
+      rest: ["--mount", "type=tmpfs,dst=/x", "--mount=type=bind,src=/,dst=/y"],
+    }],
+    [["--mount"], { kind: undefined, rest: ["--mount"] }],
+  ] as const
+) {
+  Deno.test(`run takes its own --mount out of ${JSON.stringify(words)}`, () => {
+    assert.deepEqual(takeMountKind(words), expected);
+  });
+}

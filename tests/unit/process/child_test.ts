@@ -1,0 +1,227 @@
+// deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
+import assert from "node:assert/strict";
+import { capture, run } from "../../../src/process/child.ts";
+import { fakes, system, temporaryDir, testContext, testWith, within } from "../fixture.ts";
+
+const HOSTILE = [
+  "",
+  "a  b",
+  "it's",
+  '"',
+  "$HOME $(id)",
+  "\\",
+  "a\nb",
+  "-n",
+  "!",
+  "é🐳",
+  "*",
+  "A=b",
+];
+
+for (
+  const [script, code] of [
+    ["exit 0", 0],
+    ["exit 7", 7],
+    ["exit 255", 255],
+    ["kill -TERM $$", 143],
+    ["kill -KILL $$", 137],
+    ["kill -INT $$", 130],
+  ] as const
+) {
+  Deno.test(`run() and capture() give the code ${code} of ${script}`, async () => {
+    const argv = ["sh", "-c", script];
+    assert.equal(await run(testContext(), argv), code);
+    assert.deepEqual(await capture(testContext(), argv), { code, stdout: "", stderr: "" });
+  });
+}
+
+Deno.test("capture() hands words over untouched and keeps both outputs apart", async () => {
+  const argv = ["sh", "-c", 'echo oops >&2; printf "%s\\0" "$@"', "sh", ...HOSTILE];
+  assert.deepEqual(await capture(testContext(), argv), {
+    code: 0,
+    stdout: HOSTILE.map((word) => `${word}\0`).join(""),
+    stderr: "oops\n",
+  });
+});
+
+Deno.test("a child gets the context's environment and directory, and nothing of this process", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ cwd: dir.path, env: { A: "x y", PATH: "/usr/bin:/bin" } });
+  const { stdout } = await capture(context, ["sh", "-c", "pwd; env | grep -v '^PWD='"], {
+    env: { B: "1\n2" },
+  });
+  const expected = [dir.path, "A=x y", "B=1", "2", "PATH=/usr/bin:/bin"].sort();
+  assert.deepEqual(
+    stdout.trim().split("\n").filter((line) => !/^(_|OLDPWD|SHLVL)=/.test(line)).sort(),
+    expected,
+  );
+});
+
+Deno.test("a child of a context whose directory is gone starts in /", async () => {
+  assert.equal((await capture(testContext({ cwd: "" }), ["pwd"])).stdout, "/\n");
+});
+
+for (
+  const [program, hint] of [
+    ["sshfs", "Install sshfs (Debian: apt-get install sshfs; macOS: macFUSE and sshfs)."],
+    ["ssh", "Install the OpenSSH client (Debian: apt-get install openssh-client)."],
+    ["docker", "Install the docker client (Debian: apt-get install docker.io)."],
+    ["no-such-program", undefined],
+  ] as const
+) {
+  Deno.test(`the program ${program}, where it is missing, is named with the way to get it`, async () => {
+    const context = testContext({ env: { PATH: "/nonexistent" } });
+    for (const start of [run, capture]) {
+      await assert.rejects(start(context, [program, "x"]), {
+        name: "Failure",
+        message: `cannot start ${program}: no such program`,
+        hint: hint && `${hint}\ndockerdo doctor looks for the cause.`,
+        exitCode: 1,
+      });
+    }
+  });
+}
+
+Deno.test("capture() feeds its input and closes it", async () => {
+  const input = "é🐳\n\0".repeat(50_000);
+  const { stdout } = await capture(testContext(), ["cat"], { input });
+  assert.equal(stdout, input);
+});
+
+Deno.test("capture() without input gives the child an empty one", async () => {
+  assert.deepEqual(await within(5000, capture(testContext(), ["cat"])), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+});
+
+Deno.test("input to a child that does not read it is no failure of ours", async () => {
+  const input = "x".repeat(1_000_000);
+  const argv = ["sh", "-c", "exec 0<&-; echo why >&2; exit 3"];
+  assert.deepEqual(await capture(testContext(), argv, { input }), {
+    code: 3,
+    stdout: "",
+    stderr: "why\n",
+  });
+  assert.equal(await run(testContext(), ["sh", "-c", "exit 3"], { input }), 3);
+});
+
+Deno.test("capture() ends a child at its limit with the code of timeout(1)", async () => {
+  const ended = capture(testContext(), ["sleep", "60"], { limitMs: 50 });
+  assert.deepEqual(await within(5000, ended), { code: 124, stdout: "", stderr: "" });
+});
+
+Deno.test("capture() ends at its limit though a grandchild keeps the pipes open", async () => {
+  using dir = temporaryDir();
+  const script = `( while [ -d ${dir.path} ]; do sleep 0.1; done ) & wait`;
+  const captured = capture(testContext(), ["sh", "-c", script], { limitMs: 50 });
+  try {
+    assert.equal((await within(3000, captured)).code, 124);
+  } finally {
+    await captured;
+  }
+});
+
+Deno.test("capture() survives a limit that comes after the child's own end", async () => {
+  using dir = temporaryDir();
+  const script = `while [ -d ${dir.path}/go-on ]; do sleep 0.05; done & exit 5`;
+  Deno.mkdirSync(`${dir.path}/go-on`);
+  const errors: unknown[] = [];
+  const onError = (event: ErrorEvent): void => {
+    event.preventDefault();
+    errors.push(event.error);
+  };
+  globalThis.addEventListener("error", onError);
+  const captured = capture(testContext(), ["sh", "-c", script], { limitMs: 300 });
+  try {
+    await within(3000, captured).catch(() => {});
+    Deno.removeSync(`${dir.path}/go-on`);
+    await captured;
+    assert.deepEqual(errors, []);
+  } finally {
+    globalThis.removeEventListener("error", onError);
+  }
+});
+
+Deno.test("verbose prints a child's line before it runs, and questions too", async () => {
+  const context = testContext({ verbose: true });
+  await capture(context, ["true", "a b"], { question: true });
+  await run(context, ["true", "it's"]);
+  assert.equal(context.written.stderr, "true 'a b'\ntrue 'it'\\''s'\n");
+});
+
+Deno.test("without verbose nothing is printed", async () => {
+  const context = testContext();
+  await capture(context, ["true"], { question: true });
+  await run(context, ["true"]);
+  assert.deepEqual(context.written, { stdout: "", stderr: "" });
+});
+
+for (const shell of ["sh", "bash", "zsh", "fish"]) {
+  testWith(shell, `the line that verbose prints does the same again in ${shell}`, async () => {
+    using dir = temporaryDir();
+    const script = 'cat; printf "%s|" "$X" "$@"';
+    for (
+      const options of [
+        {},
+        { env: { X: "a  b'$(id)\n" } },
+        { input: "%s \\n it's\n$HOME" },
+        { env: { X: "1" }, input: "-n" },
+      ]
+    ) {
+      const context = testContext({ verbose: true, cwd: dir.path });
+      const argv = ["sh", "-c", script, "sh", ...HOSTILE];
+      const { stdout } = await capture(context, argv, options);
+      const again = await system([shell, "-c", context.written.stderr], { cwd: dir.path });
+      assert.deepEqual(again, { code: 0, stdout, stderr: "" });
+    }
+  });
+}
+
+Deno.test("the line that verbose prints has the directory of the child", async () => {
+  using dir = temporaryDir();
+  Deno.mkdirSync(`${dir.path}/it's a dir`);
+  const context = testContext({ verbose: true });
+  const { stdout } = await capture(context, ["pwd"], { cwd: `${dir.path}/it's a dir` });
+  assert.equal((await system(["sh", "-c", context.written.stderr])).stdout, stdout);
+});
+
+Deno.test("the line that verbose prints can be pasted though the input has NUL in it", async () => {
+  const context = testContext({ verbose: true });
+  const { stdout } = await capture(context, ["od", "-c"], { input: "a b\0\\c%\0" });
+  const line = context.written.stderr;
+  assert.equal(line.includes("\0"), false);
+  assert.equal((await system(["sh", "-c", line])).stdout, stdout);
+});
+
+Deno.test("a dry run asks its questions and only prints the rest", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ dryRun: true });
+  assert.equal(
+    (await capture(context, ["echo", "answer"], { question: true })).stdout,
+    "answer\n",
+  );
+  assert.equal(context.written.stderr, "");
+  assert.deepEqual(await capture(context, ["touch", `${dir.path}/a`]), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+  assert.equal(await run(context, ["touch", `${dir.path}/b`], { input: "x" }), 0);
+  assert.deepEqual([...Deno.readDirSync(dir.path)], []);
+  assert.equal(
+    context.written.stderr,
+    `touch ${dir.path}/a\nprintf %s x | touch ${dir.path}/b\n`,
+  );
+});
+
+Deno.test("a fake that nobody foresaw is told from one that answers", async () => {
+  using dir = temporaryDir();
+  const fake = fakes(dir.path, { FAKE_docker_ps: "x" });
+  const context = testContext({ env: fake.env });
+  assert.equal((await capture(context, ["docker", "ps"])).stdout, "x");
+  assert.doesNotThrow(() => fake[Symbol.dispose]());
+  assert.equal((await capture(context, ["docker", "rm", "-f"])).code, 99);
+  assert.throws(() => fake[Symbol.dispose](), { name: "AssertionError" });
+});
