@@ -1,6 +1,7 @@
 import type { Description, Entry } from "./command_line/describe.ts";
 import { endingAsText, Failure } from "./error.ts";
-import { type Context, surfaceSignals } from "./process/child.ts";
+import { surfaceSignals } from "./process/child.ts";
+import { type Context } from "./process/context.ts";
 
 /** A verb of the command line; its file is loaded when the verb is used. */
 interface Verb {

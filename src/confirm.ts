@@ -1,5 +1,5 @@
 import { Failure, usageFailure } from "./error.ts";
-import type { Context } from "./process/child.ts";
+import type { Context } from "./process/context.ts";
 
 /**
  * Asks on the terminal whether to go on; anything but y or yes is a no. Where there is no terminal to ask on

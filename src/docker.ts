@@ -1,7 +1,10 @@
 import { doctorHint, Failure } from "./error.ts";
-import { capture, type CaptureOptions, type Context, type Finished } from "./process/child.ts";
-import { captureOnRemoteHost, onRemoteHost } from "./ssh/argv.ts";
-import { remoteHostText, type Session } from "./session/session.ts";
+import { capture, type CaptureOptions, type Finished } from "./process/child.ts";
+import { type Context } from "./process/context.ts";
+import { onRemoteHost } from "./ssh/argv.ts";
+import { captureOnRemoteHost } from "./ssh/master.ts";
+import { type Session } from "./session/session.ts";
+import { remoteHostText } from "./session/remote_host.ts";
 
 /** An engine: the local host's, or the one of a session's remote host. */
 export type Engine = "local" | Session;

@@ -1,4 +1,4 @@
-import type { Context } from "./process/child.ts";
+import type { Context } from "./process/context.ts";
 
 /** The three systems, as a line of progress names them. */
 export type Place = "local" | "remote" | "container";

@@ -1,5 +1,5 @@
 import { Failure } from "./error.ts";
-import type { Context } from "./process/child.ts";
+import type { Context } from "./process/context.ts";
 
 /** An XDG base directory of the user, or what takes its place below the home directory. */
 export function userDirectory(
@@ -34,4 +34,8 @@ export function isWithin(path: string, dir: string): boolean {
 /** A name below a directory, which may be the root. */
 export function joinPath(dir: string, name: string): string {
   return dir.endsWith("/") ? dir + name : `${dir}/${name}`;
+}
+
+export function parent(path: string): string {
+  return path.replace(/\/[^/]*$/, "") || "/";
 }

@@ -1,5 +1,5 @@
-import type { Command } from "@stricli/core";
 import type { CliContext } from "./flags.ts";
+import type { Command } from "@stricli/core";
 
 export { nearest } from "../nearest.ts";
 
@@ -272,3 +272,6 @@ export function wrap(
   }
   return [...lines, line];
 }
+
+/** A command with its line in the overview. */
+export type Completed = Entry & Description;

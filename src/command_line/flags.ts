@@ -1,6 +1,6 @@
 import type { CommandContext } from "@stricli/core";
 import { Failure, usageFailure } from "../error.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { findSession, NO_SESSION, type Session } from "../session/session.ts";
 
 /** What a command's action gets as `this`: our context, and the streams in the form that the parser wants. */

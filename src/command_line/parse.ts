@@ -9,7 +9,7 @@ import {
 } from "@stricli/core";
 import type { CliContext } from "./flags.ts";
 import { describeFailure, exitCodeOf, Failure } from "../error.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 
 /**
  * Parses `words` for one command and runs it; returns the exit code. With `passesOptions` the words that are

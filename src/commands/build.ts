@@ -55,7 +55,10 @@ async function build(this: CliContext, flags: BuildFlags, ...words: string[]): P
   const session = remote ? await reachRemoteHost(context, found, { interactive: true }) : found;
   const key = await findPublicKey(context, config.ssh_key_path);
   const dockerfile = await readOverlay(session) ??
-    await writeOverlay(context, session, { config, force: false });
+    await writeOverlay(context, session, {
+      defaultDistro: config.default_distro,
+      force: false,
+    });
 
   const began = Date.now();
   progress(

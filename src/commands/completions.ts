@@ -6,12 +6,8 @@ import {
   commonFlags,
   contextOf,
 } from "../command_line/flags.ts";
-import {
-  type Completed,
-  completionScript,
-  type Shell,
-  SHELLS,
-} from "../command_line/completions/script.ts";
+import { completionScript, type Shell, SHELLS } from "../command_line/completions/script.ts";
+import { type Completed } from "../command_line/describe.ts";
 import { usageFailure } from "../error.ts";
 import { nearest } from "../nearest.ts";
 

@@ -9,13 +9,8 @@ import {
   sessionName,
   switchFlag,
 } from "../command_line/flags.ts";
-import {
-  configPath,
-  explainConfig,
-  maskSecrets,
-  type Setting,
-  showValue,
-} from "../config/config.ts";
+import { explainConfig, maskSecrets, type Setting, showValue } from "../config/config.ts";
+import { configPath } from "../config/yaml_file.ts";
 import { table } from "../output.ts";
 
 interface ConfigFlags extends SessionFlags {

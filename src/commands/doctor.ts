@@ -13,8 +13,9 @@ import {
 import { diagnose } from "../doctor/doctor.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { Failure } from "../error.ts";
-import type { Context } from "../process/child.ts";
-import { parseRemoteHost, type Session } from "../session/session.ts";
+import type { Context } from "../process/context.ts";
+import { type Session } from "../session/session.ts";
+import { parseRemoteHost } from "../session/remote_host.ts";
 
 interface DoctorFlags extends SessionFlags {
   readonly json: boolean;

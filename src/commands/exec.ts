@@ -1,12 +1,7 @@
-import { type ContainerCommand, packCommand, signalWords } from "../exec/container_command.ts";
 import { Failure, usageFailure } from "../error.ts";
-import { recordExecution } from "../history/executions.ts";
-import { isWithin } from "../paths.ts";
-import { capture, type Context, runForeground } from "../process/child.ts";
-import { quoteForLogin } from "../quote.ts";
-import { dropCaches } from "../relay/drop.ts";
-import { containerMount, findSession, relayDir, type Session } from "../session/session.ts";
-import { isMasterAlive, onRemoteHost, socketPath, sshTo } from "../ssh/argv.ts";
+import { type ExecOption, execute, type Needs, type Request } from "../exec/execute.ts";
+import type { Context } from "../process/context.ts";
+import { findSession } from "../session/session.ts";
 
 /** What `--help` says above and below the options. */
 export const PROSE =
@@ -17,37 +12,6 @@ login shell.
   dodo make test
   cat local.sql | dodo psql app > result.txt
   dodo -c 'ps ax | grep python'`;
-
-const NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGTERM: 15,
-};
-
-interface Request {
-  readonly verbose: boolean;
-  readonly dryRun: boolean;
-  readonly map: boolean;
-  /** undefined: as the streams are. */
-  readonly terminal: boolean | undefined;
-  readonly workdir: string | undefined;
-  readonly user: string | undefined;
-  readonly session: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  readonly command: readonly string[];
-}
-
-/** An option, as it is read and as `--help` and completion tell of it. */
-interface ExecOption {
-  readonly names: readonly string[];
-  readonly brief: string;
-  /** What a switch changes. */
-  readonly change?: Partial<Request>;
-  /** The placeholder of a value, and what takes it. */
-  readonly value?: string;
-  readonly takes?: "line" | "env" | "workdir" | "user" | "session";
-}
 
 /** The options, and nothing else that a word may be before the command. */
 export const OPTIONS: readonly ExecOption[] = [
@@ -98,23 +62,6 @@ export const OPTIONS: readonly ExecOption[] = [
     brief: "Only print what would be run; change nothing",
   },
 ];
-
-/** Far more code than a command over a living link takes, so it comes late. */
-export interface Needs {
-  /** What `--help` and a wrong option ask for. */
-  readonly loadHelp: () => Promise<{
-    readonly execHelp: (prose: string, options: readonly ExecOption[]) => string;
-    readonly nearest: (word: string, candidates: readonly string[]) => string | undefined;
-  }>;
-  /** What brings a dead link up again. */
-  readonly loadConnection: () => Promise<{
-    readonly reconnect: (
-      context: Context,
-      session: Session,
-      options: { readonly interactive: boolean },
-    ) => Promise<Session>;
-  }>;
-}
 
 /**
  * Runs a command in the session's container and returns its exit code, 128+n after signal n. A failure of
@@ -203,15 +150,6 @@ function asOurs(error: unknown): Failure {
   });
 }
 
-// Deno has put a mark in the place of each byte that it could not read.
-function refuseUnreadable(words: readonly string[]): void {
-  const unreadable = words.find((word) => word.includes("\uFFFD"));
-  if (unreadable === undefined) return;
-  throw new Failure(`${JSON.stringify(unreadable)} is not UTF-8, and would not arrive as it is`, {
-    hint: "Let the container's shell find the name: dodo -c 'COMMAND PATTERN'",
-  });
-}
-
 function optionNamed(name: string): Partial<ExecOption> {
   return OPTIONS.find(({ names }) => names.includes(name)) ?? {};
 }
@@ -225,217 +163,4 @@ function variable(context: Context, word: string): Record<string, string> {
   const [name, value = context.env[name]] = splitOnce(word);
   if (name === "") throw usageFailure(`${JSON.stringify(word)} has no name`, "Write -e NAME=VALUE");
   return value === undefined ? {} : { [name]: value };
-}
-
-async function execute(
-  context: Context & Needs,
-  found: Session,
-  request: Request,
-): Promise<number> {
-  refuseUnreadable(request.command);
-  const session = await connected(context, found);
-  const terminal = request.terminal ?? hasTerminal();
-  if (request.command.length === 0 && !terminal) {
-    throw usageFailure("exec needs a command where there is no terminal", "dockerdo exec --help");
-  }
-  const cwd = containerDirectory(context, session, request.workdir);
-  const command = request.map ? mapPaths(context, session, request.command) : request.command;
-  const began = Date.now();
-  const running = runInContainer(context, session, {
-    what: { cwd, command, env: request.env },
-    user: request.user,
-    terminal,
-    stdin: stdinFor(terminal, request),
-  });
-  // The first date in a process takes half a millisecond: here the command is on its way already.
-  const time = new Date(began).toISOString();
-  const exitCode = await running;
-  if (context.dryRun) return exitCode;
-  const durationMs = Date.now() - began;
-  try {
-    if (session.mount === "relay") dropCaches(relayDir(session, "container"));
-  } catch {
-    // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
-  }
-  try {
-    recordExecution(session, { time, cwd, command, exitCode, durationMs });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    context.stderr(`dockerdo: the history lacks this command: ${why}\n`);
-  }
-  return exitCode;
-}
-
-/**
- * ssh reads whether the command does or not. Where the output goes elsewhere, the terminal's keys are for others:
- * for the pager behind a pipe, for the shell that put us into the background. With -T they are the command's.
- */
-function stdinFor(terminal: boolean, request: Request): "inherit" | "null" | "passed on" {
-  if (terminal || !Deno.stdin.isTerminal()) return "inherit";
-  return request.terminal === undefined && !Deno.stdout.isTerminal() ? "null" : "passed on";
-}
-
-function hasTerminal(): boolean {
-  return Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.stderr.isTerminal();
-}
-
-// The control socket is the sign of a link that is up; without it, and only then, the code that makes one
-// is loaded. A socket that nobody listens on is replaced by ssh itself.
-async function connected(context: Context & Needs, session: Session): Promise<Session> {
-  if (session.containerId === null) {
-    throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
-  }
-  if (context.dryRun || hasMasterSocket(session)) return session;
-  return await bringBack(context, session);
-}
-
-// Not by lstat, whose dates would take ten times as long.
-function hasMasterSocket(session: Session): boolean {
-  try {
-    Deno.realPathSync(socketPath(session, "container"));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function bringBack(context: Context & Needs, session: Session): Promise<Session> {
-  const { reconnect } = await context.loadConnection();
-  const interactive = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
-  // In a pipe the command's stderr is the command's alone.
-  const quiet = interactive ? context : { ...context, stderr: () => {} };
-  return await reconnect(quiet, session, { interactive });
-}
-
-/** The container's directory for the local one: the same below the mount, else the image's WORKDIR. */
-function containerDirectory(
-  context: Context,
-  session: Session,
-  workdir: string | undefined,
-): string {
-  if (workdir?.startsWith("/")) return workdir;
-  if (context.cwd === "") {
-    throw new Failure("the current directory has been removed, or its name is not UTF-8", {
-      hint: "cd to another one, or use -w.",
-    });
-  }
-  const mount = containerMount(session);
-  const cwd = isWithin(context.cwd, mount)
-    ? context.cwd.slice(mount.length) || "/"
-    : session.image.workdir;
-  return workdir === undefined ? cwd : `${cwd === "/" ? "" : cwd}/${workdir}`;
-}
-
-/**
- * Local paths below the mount as the container's paths; also as the shell spells them that came here through
- * a symbolic link (`PWD`).
- */
-function mapPaths(context: Context, session: Session, words: readonly string[]): readonly string[] {
-  const mount = containerMount(session);
-  const logical = context.env["PWD"] ?? "";
-  const aliases: [local: string, there: string][] = [];
-  if (isWithin(context.cwd, mount) && logical.startsWith("/") && logical !== context.cwd) {
-    const below = context.cwd.slice(mount.length);
-    aliases.push([logical, below]);
-    const above = logical.slice(0, logical.length - below.length);
-    if (logical.endsWith(below) && above !== "") aliases.push([above, ""]);
-  }
-  const isAlias = (word: string): boolean =>
-    !isWithin(word, mount) && aliases.some(([prefix]) => isWithin(word, prefix));
-  // Only a shell keeps PWD true; a program that starts us elsewhere leaves its own.
-  const believed = words.some(isAlias) && isRealPath(logical, context.cwd) ? aliases : [];
-  const prefixes: [local: string, there: string][] = [[mount, ""], ...believed];
-  return words.map((word) => {
-    const [local, there] = prefixes.find(([prefix]) => isWithin(word, prefix)) ?? [];
-    return local === undefined ? word : there + word.slice(local.length) || "/";
-  });
-}
-
-function isRealPath(path: string, real: string): boolean {
-  try {
-    return Deno.realPathSync(path) === real;
-  } catch {
-    return false;
-  }
-}
-
-async function runInContainer(
-  context: Context & Needs,
-  session: Session,
-  { what, user, terminal, stdin }: {
-    readonly what: ContainerCommand;
-    readonly user: string | undefined;
-    readonly terminal: boolean;
-    readonly stdin: "inherit" | "null" | "passed on";
-  },
-): Promise<number> {
-  const token = `dodo-${crypto.getRandomValues(new Uint8Array(16)).toHex()}`;
-  const { line, words, env, oversized } = packCommand(session, what, { token });
-  const argv = user === undefined
-    ? sshTo(session, "container", { line, terminal, overMaster: !oversized })
-    : asUser(session, { words, env, user, terminal });
-  const signalling = (signal: string): string[] =>
-    sshTo(session, "container", { line: quoteForLogin(signalWords(token, signal)) });
-  let interruption: Deno.Signal | undefined;
-  const began = Date.now();
-  const code = await runForeground(context, argv, {
-    env: user === undefined ? env : {},
-    stdin,
-    // With a terminal, Ctrl-C is a byte that goes to the other side; without, it is for us to pass on.
-    detached: !terminal,
-    guard: () => signalling("HUP"),
-    onSignal: (signal, child) => {
-      const again = interruption !== undefined;
-      interruption ??= signal;
-      const name = again ? "KILL" : signal.slice(3);
-      capture({ ...context, verbose: false }, signalling(name), { detached: true, limitMs: 10_000 })
-        .catch(() => {});
-      if (terminal || again) child.kill("SIGTERM");
-    },
-  });
-  if (interruption !== undefined && (code === 255 || code === 143 || code === 137)) {
-    return 128 + (NUMBERS[interruption] ?? 0);
-  }
-  if (code !== 255) return code;
-  if (await isSameMaster(context, session, began)) return code;
-  throw await connectionLost(context, session);
-}
-
-// A master that is alive, but came after the command, was brought back by somebody else in the meantime.
-async function isSameMaster(context: Context, session: Session, began: number): Promise<boolean> {
-  const socket = await Deno.lstat(socketPath(session, "container")).catch(() => undefined);
-  const made = socket?.mtime?.getTime() ?? Infinity;
-  return made <= began && await isMasterAlive(context, session, "container");
-}
-
-// ssh has no word for another user's uid and gid: docker has.
-function asUser(
-  session: Session,
-  { words, env, user, terminal }: {
-    readonly words: readonly string[];
-    readonly env: Readonly<Record<string, string>>;
-    readonly user: string;
-    readonly terminal: boolean;
-  },
-): string[] {
-  const variables = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
-  const options = [terminal ? "-it" : "-i", "-u", user, ...variables];
-  const argv = ["docker", "exec", ...options, session.containerId ?? "", ...words];
-  return onRemoteHost(session, argv, { terminal });
-}
-
-// Only a look at the container can tell a lost link from a container that has ended.
-async function connectionLost(context: Context & Needs, session: Session): Promise<Failure> {
-  try {
-    await bringBack(context, session);
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  return new Failure(
-    "the connection was lost, and is back now; the command may have ended or still run",
-    {
-      hint: "dodo ps ax shows it, where the image has ps.",
-    },
-  );
 }

@@ -9,16 +9,10 @@ import {
   sessionOf,
   switchFlag,
 } from "../command_line/flags.ts";
-import {
-  type Edit,
-  type Edits,
-  type InsideChange,
-  readEdits,
-  readInsideChanges,
-  renderEdit,
-  renderInsideChange,
-  Story,
-} from "../history/edits.ts";
+import { type Edits, readEdits } from "../history/edits.ts";
+import { type Edit, Story } from "../history/story.ts";
+import { renderEdit, renderInsideChange } from "../history/render.ts";
+import { type InsideChange, readInsideChanges } from "../history/inside_changes.ts";
 import { Failure } from "../error.ts";
 import { followLines } from "../history/tail.ts";
 import {
@@ -29,10 +23,11 @@ import {
   readExecutions,
   renderEnvironment,
 } from "../history/executions.ts";
-import { type Context, interruption } from "../process/child.ts";
+import { interruption } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 import { parseStep } from "../relay/journal.ts";
 import { journalPath, type Session } from "../session/session.ts";
-import { isMasterAlive } from "../ssh/argv.ts";
+import { isMasterAlive } from "../ssh/master.ts";
 
 interface HistoryFlags extends SessionFlags {
   readonly json: boolean;

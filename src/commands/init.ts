@@ -12,18 +12,16 @@ import {
   textFlag,
 } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
-import {
-  connectRemoteHost,
-  disconnectRemoteHost,
-  writeSshConfig,
-} from "../lifecycle/connection.ts";
-import { decideRecording } from "../history/edits.ts";
+import { connectRemoteHost, disconnectRemoteHost } from "../lifecycle/connection.ts";
+import { writeSshConfig } from "../ssh/config_file.ts";
+import { decideRecording } from "../lifecycle/recording.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { overlayTag, parseReference } from "../image/reference.ts";
 import { checkMountPoint } from "../mount/mount.ts";
 import { progress } from "../output.ts";
 import { checkUserName } from "../image/overlay.ts";
-import { capture, type Context } from "../process/child.ts";
+import { capture } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import {
   buildMount,
@@ -33,12 +31,12 @@ import {
   indexSession,
   type MountKind,
   namedSessionDir,
-  parseRemoteHost,
   refusePythonSession,
   saveSession,
   type Session,
 } from "../session/session.ts";
-import { makeSocketDir } from "../ssh/argv.ts";
+import { parseRemoteHost } from "../session/remote_host.ts";
+import { makeSocketDir } from "../ssh/master.ts";
 
 interface InitFlags extends CommonFlags {
   readonly remote?: string;

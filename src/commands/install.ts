@@ -7,12 +7,13 @@ import {
   contextOf,
   switchFlag,
 } from "../command_line/flags.ts";
-import { type Completed, type Shell, SHELLS } from "../command_line/completions/script.ts";
+import { type Shell, SHELLS } from "../command_line/completions/script.ts";
+import { type Completed } from "../command_line/describe.ts";
 import { confirm } from "../confirm.ts";
 import { Failure } from "../error.ts";
 import { applyChange, showChange } from "../install/file_change.ts";
 import { leftovers, planSteps, shellsOf, type Step } from "../install/plan.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 
 interface InstallFlags extends CommonFlags {
   readonly yes: boolean;

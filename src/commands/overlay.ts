@@ -61,6 +61,9 @@ async function overlay(this: CliContext, flags: OverlayFlags, name?: string): Pr
     };
   };
   const session = changed(sessionOf(context, flags, name));
-  await writeOverlay(context, session, { config, force: flags.force });
+  await writeOverlay(context, session, {
+    defaultDistro: config.default_distro,
+    force: flags.force,
+  });
   if (!context.dryRun) await updateSession(session.dir, changed);
 }

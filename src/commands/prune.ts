@@ -12,7 +12,7 @@ import { withHost } from "../lifecycle/connection.ts";
 import { sessionContainers } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { removeSession } from "../lifecycle/remove.ts";
 import { forgetDirectory, type Session } from "../session/session.ts";
 import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";

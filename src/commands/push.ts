@@ -11,11 +11,13 @@ import {
 import { reachRemoteHost } from "../lifecycle/connection.ts";
 import { readStoredImage } from "../push/containerd.ts";
 import { dockerArgv, type Image, inspectImage } from "../docker.ts";
-import { Failure, settled } from "../error.ts";
+import { Failure } from "../error.ts";
+import { settled } from "../push/settled.ts";
 import { hasReadableLayers } from "../push/overlay2.ts";
 import { LoadFailure, removeParts, tagRemote } from "../push/remote_load.ts";
 import { formatBytes, formatDuration, progress, transfer } from "../output.ts";
-import { type Context, run } from "../process/child.ts";
+import { run } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 import { type Source, streamImage } from "../push/push.ts";
 import {
   askRemote,

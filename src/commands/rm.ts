@@ -13,9 +13,10 @@ import { disconnectContainer, withHost } from "../lifecycle/connection.ts";
 import { docker, sessionContainers } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { removeSession } from "../lifecycle/remove.ts";
-import { remoteHostForSsh, type Session } from "../session/session.ts";
+import { type Session } from "../session/session.ts";
+import { remoteHostForSsh } from "../session/remote_host.ts";
 
 interface RmFlags extends SessionFlags {
   readonly force: boolean;

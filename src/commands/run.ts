@@ -27,12 +27,13 @@ import {
   SESSION_LABEL,
   sessionContainers,
 } from "../docker.ts";
-import { decideRecording } from "../history/edits.ts";
+import { decideRecording } from "../lifecycle/recording.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
-import { checkMountPoint, isMounted } from "../mount/mount.ts";
+import { checkMountPoint } from "../mount/mount.ts";
+import { isMounted } from "../mount/table.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
 
 interface RunFlags extends SessionFlags {

@@ -10,7 +10,8 @@ import {
   sessionFlags,
   sessionOf,
 } from "../command_line/flags.ts";
-import { loadConfig, type UserConfig } from "../config/config.ts";
+import { loadConfig } from "../config/config.ts";
+import { type UserConfig } from "../config/schema.ts";
 import {
   connectContainer,
   disconnectContainer,
@@ -18,13 +19,13 @@ import {
   withHost,
 } from "../lifecycle/connection.ts";
 import { docker } from "../docker.ts";
-import { decideRecording } from "../history/edits.ts";
+import { decideRecording } from "../lifecycle/recording.ts";
 import { Failure } from "../error.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
-import { stopMaster } from "../ssh/argv.ts";
+import { stopMaster } from "../ssh/master.ts";
 
 interface StartFlags extends SessionFlags {
   readonly mount?: MountKind;

@@ -12,12 +12,13 @@ import {
 import { findContainer, reachRemoteHost } from "../lifecycle/connection.ts";
 import { inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { isRelayed, isServed, mountPoint } from "../mount/mount.ts";
+import { isRelayed, isServed, mountPoint } from "../mount/table.ts";
 import { overlayPath } from "../image/overlay.ts";
 import { userDirectory } from "../paths.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import type { MountKind, Session } from "../session/session.ts";
-import { type Destination, isMasterAlive } from "../ssh/argv.ts";
+import { type Destination } from "../ssh/argv.ts";
+import { isMasterAlive } from "../ssh/master.ts";
 
 interface StatusFlags extends SessionFlags {
   readonly json: boolean;

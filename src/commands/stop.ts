@@ -12,7 +12,7 @@ import {
 import { disconnectContainer, findContainer, withHost } from "../lifecycle/connection.ts";
 import { docker } from "../docker.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
 
 interface StopFlags extends SessionFlags {

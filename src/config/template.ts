@@ -1,4 +1,4 @@
-import type { UserConfig } from "./config.ts";
+import type { UserConfig } from "./schema.ts";
 
 interface Setting {
   /** As it stands in the file. */

@@ -1,6 +1,7 @@
 import { Failure } from "../error.ts";
-import type { Context } from "../process/child.ts";
-import { parseRemoteHost, type RemoteHost, type Session } from "../session/session.ts";
+import type { Context } from "../process/context.ts";
+import { type Session } from "../session/session.ts";
+import { parseRemoteHost, type RemoteHost } from "../session/remote_host.ts";
 import { sshConfigPath } from "../ssh/argv.ts";
 import { type Check, type Finding, missing, warning } from "./finding.ts";
 import {

@@ -1,10 +1,13 @@
-import { configPath, loadConfig, type UserConfig } from "../config/config.ts";
+import { loadConfig } from "../config/config.ts";
+import { configPath } from "../config/yaml_file.ts";
+import { type UserConfig } from "../config/schema.ts";
 import { Failure } from "../error.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
 import { userDirectory } from "../paths.ts";
-import { capture, type Context, type Finished, isOnPath } from "../process/child.ts";
+import { capture, type Finished, isOnPath } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
-import { LONGEST_SOCKET_PATH, runtimeSocketDir } from "../ssh/argv.ts";
+import { LONGEST_SOCKET_PATH, runtimeSocketDir } from "../ssh/master.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
 import { asAdmin, install, type System, systemOf } from "./remedy.ts";

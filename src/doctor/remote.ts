@@ -1,7 +1,9 @@
-import { capture, type Context, type Finished } from "../process/child.ts";
+import { capture, type Finished } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
-import type { RemoteHost } from "../session/session.ts";
-import { afterMark, markedLine, probeOptions } from "../ssh/argv.ts";
+import type { RemoteHost } from "../session/remote_host.ts";
+import { probeOptions } from "../ssh/argv.ts";
+import { afterMark, markedLine } from "../ssh/master.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
 import { asAdmin, type System, systemOf } from "./remedy.ts";

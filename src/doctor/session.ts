@@ -1,9 +1,10 @@
 import { allSessionContainers } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { isAnswering, isMounted, mountPoint } from "../mount/mount.ts";
-import type { Context } from "../process/child.ts";
+import { isAnswering, isMounted, mountPoint } from "../mount/table.ts";
+import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
-import { type Destination, isMasterAlive } from "../ssh/argv.ts";
+import { type Destination } from "../ssh/argv.ts";
+import { isMasterAlive } from "../ssh/master.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 
 const HOST_LIMIT_MS = 5000;

@@ -1,4 +1,4 @@
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import type { Session } from "../session/session.ts";
 

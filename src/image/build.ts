@@ -1,9 +1,11 @@
 import type { Engine } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { needsContext } from "./overlay.ts";
-import { capture, type Context, run } from "../process/child.ts";
+import { capture, run } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 import { buildMount, containerMount, type Session } from "../session/session.ts";
-import { captureOnRemoteHost, onRemoteHost } from "../ssh/argv.ts";
+import { onRemoteHost } from "../ssh/argv.ts";
+import { captureOnRemoteHost } from "../ssh/master.ts";
 
 // $1 the directory, then docker's arguments; the NUL-separated list of files comes on stdin.
 const BUILD_FROM_LIST = 'cd -- "$1" && shift && tar --null --no-recursion -cf - -T - | docker "$@"';

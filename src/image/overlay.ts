@@ -1,4 +1,3 @@
-import type { UserConfig } from "../config/config.ts";
 import { type Distro, distroOfName, distroOfRelease, DISTROS } from "./distro.ts";
 import {
   captureDocker,
@@ -12,9 +11,9 @@ import { Failure, usageFailure } from "../error.ts";
 import { parseReference } from "./reference.ts";
 import { progress } from "../output.ts";
 import { joinPath } from "../paths.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
-import { SSHD } from "../ssh/argv.ts";
+import { SSHD } from "../ssh/config_file.ts";
 
 const INSTALL_SSHD: Readonly<Record<Distro, string>> = {
   debian: "apt-get update && " +
@@ -149,7 +148,11 @@ export async function readOverlay(session: Session): Promise<string | undefined>
 export async function writeOverlay(
   context: Context,
   session: Session,
-  { config, force }: { readonly config: UserConfig; readonly force: boolean },
+  { defaultDistro, force }: {
+    /** The configured distribution, for an image that neither an engine nor its name says more of. */
+    readonly defaultDistro: string | null;
+    readonly force: boolean;
+  },
 ): Promise<string> {
   const existing = await readOverlay(session);
   if (existing !== undefined && !force && !isGenerated(existing, session.user)) {
@@ -157,7 +160,7 @@ export async function writeOverlay(
       hint: "dockerdo overlay --force writes it anew; dockerdo build takes it as it is.",
     });
   }
-  const distro = await findDistro(context, session, config);
+  const distro = await findDistro(context, session, defaultDistro);
   const text = overlayDockerfile({ baseImage: session.baseImage, distro, user: session.user });
   progress(
     context,
@@ -176,7 +179,7 @@ function isGenerated(text: string, user: string): boolean {
 async function findDistro(
   context: Context,
   session: Session,
-  config: UserConfig,
+  defaultDistro: string | null,
 ): Promise<Distro> {
   if (session.distro !== null) {
     const named = distroOfName(session.distro);
@@ -200,7 +203,7 @@ async function findDistro(
     );
   }
   const lastPart = parseReference(session.baseImage).repository.split("/").at(-1) ?? "";
-  const guess = distroOfName(lastPart) ?? distroOfName(config.default_distro ?? "");
+  const guess = distroOfName(lastPart) ?? distroOfName(defaultDistro ?? "");
   if (guess !== undefined) return guess;
   throw new Failure(
     `the distribution of ${session.baseImage} is not known, and no engine has the image yet`,

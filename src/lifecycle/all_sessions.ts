@@ -1,14 +1,14 @@
 import { allSessionContainers, type Container } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { isAnswering, isInTable, type MountEntry, mountTable } from "../mount/mount.ts";
-import type { Context } from "../process/child.ts";
+import { isAnswering, isInTable, type MountEntry, mountTable } from "../mount/table.ts";
+import type { Context } from "../process/context.ts";
 import {
   containerMount,
   type KnownSession,
   knownSessions,
-  remoteHostText,
   type Session,
 } from "../session/session.ts";
+import { remoteHostText } from "../session/remote_host.ts";
 
 /** For a host to answer, and for a mount. */
 const LIMIT_MS = 5000;

@@ -1,25 +1,25 @@
 import { loadConfig } from "../config/config.ts";
 import { captureDocker, type Container, docker, inspectContainer } from "../docker.ts";
 import { doctorHint, Failure } from "../error.ts";
-import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
-import { isServed, mount, unmount } from "../mount/mount.ts";
+import { mount, unmount } from "../mount/mount.ts";
+import { isServed } from "../mount/table.ts";
 import { progress } from "../output.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { loadSession, lockLifecycle, type Session, updateSession } from "../session/session.ts";
+import { socketPath } from "../ssh/argv.ts";
+import { type ContainerEndpoint, SSHD, writeSshConfig } from "../ssh/config_file.ts";
 import {
   captureOnRemoteHost,
-  type ContainerEndpoint,
   hasSocketDir,
   isMasterAlive,
   makeSocketDir,
-  sshConfig,
-  sshConfigPath,
-  SSHD,
   startMaster,
   stopMaster,
-} from "../ssh/argv.ts";
+} from "../ssh/master.ts";
+import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
 
 const READY_LIMIT_MS = 10_000;
+
 const ASK_AGAIN_MS = 50;
 
 // $1 the build dir. Prints its path without links: what the relay is told of it must be what the server calls it.
@@ -114,16 +114,6 @@ async function ensureSocketDir(context: Context, session: Session): Promise<Sess
     await writeSshConfig(moved, undefined);
     return moved;
   });
-}
-
-/** Writes the session's ssh_config, with or without a container to reach. */
-export async function writeSshConfig(
-  session: Session,
-  endpoint: ContainerEndpoint | undefined,
-): Promise<void> {
-  const path = sshConfigPath(session);
-  await Deno.writeTextFile(`${path}~`, sshConfig(session, endpoint), { mode: 0o600 });
-  await Deno.rename(`${path}~`, path);
 }
 
 /**
@@ -284,4 +274,18 @@ export async function containerLog(
     limitMs: 5000,
   });
   return (stdout + stderr).trim();
+}
+
+/**
+ * Whether the container's master is the one of `began` (ms): one that is alive, but younger, was brought back by
+ * somebody else in the meantime.
+ */
+export async function isSameMaster(
+  context: Context,
+  session: Session,
+  began: number,
+): Promise<boolean> {
+  const socket = await Deno.lstat(socketPath(session, "container")).catch(() => undefined);
+  const made = socket?.mtime?.getTime() ?? Infinity;
+  return made <= began && await isMasterAlive(context, session, "container");
 }

@@ -3,7 +3,8 @@ import { captureDocker, type Engine } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { removeReaders } from "../push/store_container.ts";
 import { removeParts } from "../push/remote_load.ts";
-import { type Context, isOnPath } from "../process/child.ts";
+import { isOnPath } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import {
   forgetSession,

@@ -1,19 +1,6 @@
 import { doctorHint, Failure } from "../error.ts";
 import { quote, quoteAll } from "../quote.ts";
-
-/** Where a command of ours runs: its environment, its directory, and what it may do to the outside. */
-export interface Context {
-  readonly env: Readonly<Record<string, string>>;
-  /** Empty where the current directory has been removed. */
-  readonly cwd: string;
-  /** Print each child process before it starts, as a line that a shell understands. */
-  readonly verbose: boolean;
-  /** Print the child processes that would change something instead of starting them. */
-  readonly dryRun: boolean;
-  /** Returns false where nobody reads any more. */
-  readonly stdout: (text: string) => boolean | void;
-  readonly stderr: (text: string) => void;
-}
+import type { Context } from "./context.ts";
 
 /** How a child process ended, with what it wrote. */
 export interface Finished {
@@ -60,7 +47,9 @@ const INSTALL_HINTS: Readonly<Record<string, string>> = {
 };
 
 const children = new Set<Deno.ChildProcess>();
+
 let received: Deno.Signal | undefined;
+
 const onReceived = new Set<() => void>();
 
 /**
@@ -143,7 +132,7 @@ export function announce(context: Context, line: () => string): void {
   if (context.verbose || context.dryRun) context.stderr(`${line()}\n`);
 }
 
-function asLine(
+export function asLine(
   argv: readonly string[],
   options: ChildOptions & { readonly input?: string },
 ): string {
@@ -206,71 +195,6 @@ export async function run(
   }
   await copied;
   return (await finish(child)).code;
-}
-
-// It waits for a line that never comes: the end of its stdin is the end of us. $1 the child's pid, then the guard.
-const GUARDIAN =
-  'trap "" HUP INT QUIT TERM; read -r _ || { kill "$1"; shift; "$@"; } >/dev/null 2>&1';
-
-/**
- * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
- * `onSignal` is told of each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child. If we
- * die without ending properly (SIGKILL), the child is sent SIGTERM, and what `guard` names is run.
- * Returns the exit code.
- */
-export async function runForeground(
-  context: Context,
-  argv: readonly string[],
-  { env, stdin, detached, guard, onSignal }: {
-    readonly env: Readonly<Record<string, string>>;
-    /**
-     * "passed on" is for a terminal where the child is detached: out of the terminal's session it would read
-     * on where job control stops a program in the background.
-     */
-    readonly stdin: "inherit" | "null" | "passed on";
-    /** Out of the terminal's reach: what Ctrl-C means is for `onSignal` to say. */
-    readonly detached: boolean;
-    readonly guard: () => readonly string[];
-    readonly onSignal: (signal: Deno.Signal, child: Deno.ChildProcess) => void;
-  },
-): Promise<number> {
-  announce(context, () => asLine(argv, { env }));
-  if (context.dryRun) return 0;
-  // In / it looks at no mount on its way: a look there would have to be waited for before the caches are dropped.
-  const where = surroundings(context, { env, cwd: "/" });
-  // setsid(1) where it is: Deno's own way to detach copies the whole process first, which takes 5 ms.
-  const setsid = detached && Deno.build.os === "linux";
-  const own = (words: readonly string[]): readonly string[] =>
-    setsid ? ["setsid", ...words] : words;
-  const child = spawn(own(argv), {
-    ...where,
-    stdin: stdin === "passed on" ? "piped" : stdin,
-    stdout: "inherit",
-    stderr: "inherit",
-    detached: detached && !setsid,
-  });
-  if (stdin === "passed on") Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
-  // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
-  // Out of our process group, like the child: whoever kills the group must not kill the guard.
-  const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard()]), {
-    ...where,
-    stdin: "piped",
-    stdout: "null",
-    stderr: "null",
-    detached: detached && !setsid,
-  });
-  const listeners = (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const).map((signal) => {
-    const listener = (): void => onSignal(signal, child);
-    Deno.addSignalListener(signal, listener);
-    return () => Deno.removeSignalListener(signal, listener);
-  });
-  try {
-    return (await finish(child)).code;
-  } finally {
-    for (const remove of listeners) remove();
-    endChild(guardian, "SIGKILL");
-    forget(guardian);
-  }
 }
 
 /**

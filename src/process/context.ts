@@ -1,5 +1,3 @@
-import type { Context } from "./child.ts";
-
 /** The context of this process: its environment, directory and streams. */
 export function hostContext(): Context {
   return {
@@ -31,4 +29,18 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
     return false;
   }
+}
+
+/** Where a command of ours runs: its environment, its directory, and what it may do to the outside. */
+export interface Context {
+  readonly env: Readonly<Record<string, string>>;
+  /** Empty where the current directory has been removed. */
+  readonly cwd: string;
+  /** Print each child process before it starts, as a line that a shell understands. */
+  readonly verbose: boolean;
+  /** Print the child processes that would change something instead of starting them. */
+  readonly dryRun: boolean;
+  /** Returns false where nobody reads any more. */
+  readonly stdout: (text: string) => boolean | void;
+  readonly stderr: (text: string) => void;
 }

@@ -1,17 +1,8 @@
+import type { Bytes } from "../bytes.ts";
 import { Failure } from "../error.ts";
-import {
-  announce,
-  type Context,
-  endChild,
-  finish,
-  type Finished,
-  forget,
-  spawn,
-  surroundings,
-} from "./child.ts";
+import { announce, endChild, finish, type Finished, forget, spawn, surroundings } from "./child.ts";
+import { type Context } from "./context.ts";
 import { quoteAll } from "../quote.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
  * Runs two children, the first one's stdout streaming into the second's stdin. `onBytes` hears the number of

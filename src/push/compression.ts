@@ -1,5 +1,4 @@
-type Bytes = Uint8Array<ArrayBuffer>;
-
+import type { Bytes } from "../bytes.ts";
 /** What both ends understand. */
 export type Format = "zstd" | "gzip" | "none";
 

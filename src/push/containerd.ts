@@ -1,4 +1,8 @@
+import type { Bytes } from "../bytes.ts";
 import * as v from "valibot";
+import { captureOn, type Engine, type Image } from "../docker.ts";
+import { Failure } from "../error.ts";
+import type { Context } from "../process/context.ts";
 import {
   archiveEnd,
   blobName,
@@ -7,23 +11,19 @@ import {
   hexOf,
   type Manifest,
   sha256,
-} from "./docker_save.ts";
-import { captureOn, type Engine, type Image } from "../docker.ts";
-import { Failure } from "../error.ts";
-import { findFile, neededLayers, type Wanted } from "./overlay2.ts";
-import type { Context } from "../process/child.ts";
+} from "./oci.ts";
+import { findFile, neededLayers, type Wanted } from "./selection.ts";
 import {
   isMountable,
-  READ_BLOBS,
+  PUSH_LABEL,
+  READER_PID_LABEL,
   readerArgv,
+  REMOVE,
   removeReaders,
-  SEPARATOR,
   unknownDir,
 } from "./store_container.ts";
 import { tarFile, tarHeader, tarPadding, TarReader } from "./tar.ts";
 import { UnfitLayer } from "./tar_split.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** An image as containerd's content store has it. */
 export interface StoredImage extends Manifest {
@@ -43,15 +43,19 @@ const DESCRIPTOR = v.object({
   digest: v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/)),
   size: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
 });
+
 const MANIFEST = v.object({ config: DESCRIPTOR, layers: v.array(DESCRIPTOR) });
+
 const PLATFORM = v.object({
   os: v.string(),
   architecture: v.string(),
   variant: v.optional(v.string(), ""),
 });
+
 const INDEX = v.object({
   manifests: v.array(v.object({ ...DESCRIPTOR.entries, platform: v.optional(PLATFORM) })),
 });
+
 const CONFIGURATION = v.object({ rootfs: v.object({ diff_ids: v.array(v.string()) }) });
 
 /**
@@ -208,3 +212,41 @@ export async function lowestLayers(
 }
 
 const blobPath = (position: number): string => `layers/${String(position).padStart(3, "0")}`;
+
+/** JSON has it in no string. */
+export const SEPARATOR = "\x1f";
+
+/**
+ * A function of shell, `read_blobs IMAGE DIGEST SESSION DIR`: writes the blob with that digest (hexadecimal) out of
+ * the content store that the engine has with containerd, and the configuration that it names if it is a manifest:
+ * the store's directory and the blobs, each behind a {@link SEPARATOR}, or nothing. Reads as {@link readerArgv} does.
+ */
+export const READ_BLOBS = `read_blobs() {
+  image=$1 hex=$2 session=$3 dir=$4 text= config=
+  info=$(docker info --format '{{json .DriverStatus}} {{.DockerRootDir}}')
+  case $info in *io.containerd.snapshotter*) ;; *) return 0 ;; esac
+  blob() { docker cp "$id:$dir/$1" - 2>/dev/null | tr -d '\\000'; }
+  set --
+  set -f
+  IFS='
+'
+  for path in $(docker image inspect --format '{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}' "$image"); do
+    set -- "$@" --mount "type=tmpfs,target=$path"
+  done
+  unset IFS
+  for store in "\${info##*] }/containerd/daemon" /var/lib/containerd /var/lib/desktop-containerd/daemon; do
+    store=$store/io.containerd.content.v1.content/blobs/sha256
+    id=$(docker create --network none --label "${PUSH_LABEL}=$session" --label "${READER_PID_LABEL}=$$" \\
+      --mount "type=bind,source=$store,target=$dir,readonly" "$@" "$image" x 2>/dev/null) || continue
+    text=$(blob "$hex")
+    case $text in *'"config"'*)
+      config=\${text#*'"config"'} config=\${config#*'"sha256:'}
+      config=$(blob "\${config%%'"'*}") ;;
+    esac
+    docker rm -fv "$id" >/dev/null 2>&1
+    [ -z "$text" ] || break
+  done
+  set -- "${PUSH_LABEL}=$session" none
+  ${REMOVE}
+  [ -z "$text" ] || printf '\\037%s' "$store" "$text" "$config"
+}`;

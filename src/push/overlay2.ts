@@ -1,45 +1,31 @@
+import type { Bytes } from "../bytes.ts";
+import type { Image } from "../docker.ts";
+import { Failure } from "../error.ts";
 import {
   archiveEnd,
   blobName,
   chainIds,
   CONFIG_TYPE,
   describeBlob,
-  type Descriptor,
   encodeManifest,
   hexOf,
   LAYER_TYPE,
   sha256,
-} from "./docker_save.ts";
-import type { Image } from "../docker.ts";
-import { Failure } from "../error.ts";
+} from "./oci.ts";
+import { findFile, neededLayers, type Wanted } from "./selection.ts";
 import { isMountable, readerArgv } from "./store_container.ts";
-import { type TarEntry, tarFile, tarHeader, tarPadding, TarReader } from "./tar.ts";
-import { measureTarSplit, readTarSplit, UnfitLayer, walkKey } from "./tar_split.ts";
+import { tarFile, tarHeader, tarPadding, TarReader } from "./tar.ts";
+import { measureTarSplit, readTarSplit, UnfitLayer } from "./tar_split.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
 type StoredImage = Pick<Image, "id" | "layers" | "layerDirs" | "volumes">;
 
 /** Bytes of all that is remembered of the layers' archives while their files go by. */
 const MOST_REMEMBERED = 32 * 2 ** 20;
+
 const LARGEST_CONFIG = 2 ** 23;
+
 /** Small pieces are gathered to so many bytes (two blocks of gzip): each that is passed on costs a turn of everything. */
 const GATHERED = 2 * 65_535;
-
-/** The layers of an image that an archive is to have. */
-export interface Wanted {
-  /** How many of the lowest layers are not needed. */
-  readonly present: number;
-  /** Their blobs, for a remote engine with containerd's image store. */
-  readonly base?: readonly Descriptor[];
-  /** In place of the image's own. */
-  readonly configuration?: Bytes;
-  /** Is waited for when all the layers are sent: the archive is not one yet. Hears of the blobs of all layers. */
-  readonly beforeEnd?: (layers: readonly Descriptor[]) => Promise<void>;
-  /** Hears of each layer as it begins to go by; the size is that of its file in the archive. */
-  readonly onLayer?: (layer: { position: number; size: number; sent: boolean }) => void;
-  /** Hears of the bytes of all of them, before anything goes by. */
-  readonly onSize?: (bytes: number) => void;
-}
 
 /** Whether an image's layers can be read one by one: the local engine has them as directories of overlay2. */
 export function hasReadableLayers({ layers, layerDirs, volumes }: StoredImage): boolean {
@@ -153,19 +139,6 @@ async function bytesOf(
   return await reader.all();
 }
 
-/** Goes on to a file; what comes before it in the order of a walk is not wanted. */
-export async function findFile(
-  reader: TarReader,
-  { path, size }: { readonly path: string; readonly size?: number },
-): Promise<TarEntry> {
-  for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-    const here = entry.name.slice(entry.name.indexOf("/") + 1);
-    if (here === path && entry.type === "0" && entry.size === (size ?? entry.size)) return entry;
-    if (here === path || walkKey(here) > walkKey(path)) break;
-  }
-  throw new UnfitLayer(`${JSON.stringify(path)} is not in the engine's store as it was`);
-}
-
 /** Small pieces until they are a big one, which is good until the next is asked for: its memory is used again. */
 class Gathering {
   readonly #buffer = new Uint8Array(GATHERED);
@@ -190,16 +163,11 @@ class Gathering {
   }
 }
 
-/** Positions of the layers above the lowest `present`; of those that are the same only the first. */
-export function neededLayers(digests: readonly string[], present: number): number[] {
-  return digests.flatMap((digest, at) =>
-    at >= present && digests.indexOf(digest, present) === at ? [at] : []
-  );
-}
-
 // docker cp goes through them in this order.
 const CONFIG_PATH = "1-config";
+
 const splitPath = (position: number): string => `2-splits/${String(position).padStart(3, "0")}`;
+
 const filesPath = (position: number): string => `3-files/${String(position).padStart(3, "0")}`;
 
 /** The engine's directory, of a layer's in it. */

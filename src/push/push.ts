@@ -1,26 +1,22 @@
-import {
-  blobName,
-  readLayerNames,
-  sha256,
-  thinArchive,
-  type Thinning,
-  UnknownLayerNames,
-} from "./docker_save.ts";
+import type { Bytes } from "../bytes.ts";
+import { readLayerNames, thinArchive, type Thinning, UnknownLayerNames } from "./docker_save.ts";
+import { blobName, sha256 } from "./oci.ts";
 import { compress } from "./compression.ts";
 import { assembleBlobs, blobsArgv, lowestLayers, type StoredImage } from "./containerd.ts";
 import { dockerArgv, dockerFailure, type Image, isClassic } from "../docker.ts";
-import { Failure, foremost } from "../error.ts";
-import { assembleArchive, layersArgv, type Wanted } from "./overlay2.ts";
+import { Failure } from "../error.ts";
+import { foremost } from "./settled.ts";
+import { assembleArchive, layersArgv } from "./overlay2.ts";
+import { type Wanted } from "./selection.ts";
 import { LoadFailure, loadWords } from "./remote_load.ts";
 import { pipe, through } from "../process/pipe.ts";
-import type { Context, Finished } from "../process/child.ts";
+import type { Finished } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { PUSH_LABEL, removeReaders } from "./store_container.ts";
 import type { RemoteState } from "./remote_state.ts";
 import type { Session } from "../session/session.ts";
 import { onRemoteHost } from "../ssh/argv.ts";
 import { UnfitLayer } from "./tar_split.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** An image of the local engine, to be pushed. */
 type LocalImage = Omit<Image, "labels">;

@@ -1,10 +1,10 @@
 import type { Format } from "./compression.ts";
 import { captureDocker, dockerFailure } from "../docker.ts";
 import { Failure } from "../error.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { PUSH_LABEL } from "./store_container.ts";
 import type { Session } from "../session/session.ts";
-import { captureOnRemoteHost } from "../ssh/argv.ts";
+import { captureOnRemoteHost } from "../ssh/master.ts";
 
 // A part of an image is of no use when the image is there.
 const REMOVE_PARTS = `docker image ls -q --no-trunc --filter "label=${PUSH_LABEL}=$session" |

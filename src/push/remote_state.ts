@@ -1,11 +1,12 @@
-import type { Descriptor, Manifest } from "./docker_save.ts";
+import type { Descriptor, Manifest } from "./oci.ts";
 import type { Format } from "./compression.ts";
-import { readStoredImage } from "./containerd.ts";
+import { READ_BLOBS, readStoredImage, SEPARATOR } from "./containerd.ts";
 import { captureDocker, dockerFailure, type Image, isClassic, parseImages } from "../docker.ts";
-import { type Context, isOnPath } from "../process/child.ts";
-import { PUSH_LABEL, READ_BLOBS, SEPARATOR, unknownDir } from "./store_container.ts";
+import { isOnPath } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
+import { PUSH_LABEL, unknownDir } from "./store_container.ts";
 import type { Session } from "../session/session.ts";
-import { captureOnRemoteHost } from "../ssh/argv.ts";
+import { captureOnRemoteHost } from "../ssh/master.ts";
 
 /** What the remote engine has of an image, and how to send it the rest. */
 export interface RemoteState {

@@ -1,21 +1,23 @@
-import { capture, type Context } from "../process/child.ts";
 import type { Image } from "../docker.ts";
+import { capture } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
-import { captureOnRemoteHost } from "../ssh/argv.ts";
+import { captureOnRemoteHost } from "../ssh/master.ts";
 
 /**
  * The label of the containers through which images are read, and of the parts of an image that are there before
  * the rest: the value is the session's id.
  */
 export const PUSH_LABEL = "dockerdo.push";
+
 /** Beside it, the process that will see to it that the container goes. */
-const READER_PID_LABEL = "dockerdo.push.pid";
+export const READER_PID_LABEL = "dockerdo.push.pid";
 
 /** For the engine to remove what was left: the next push can do it as well. */
 const REMOVE_LIMIT_MS = 10_000;
 
 // $1 a label, $2 a pid. The containers of that process, and of those that are gone: nobody else will think of them.
-const REMOVE = `docker ps -a --filter "label=$1" --filter "label=${READER_PID_LABEL}" \\
+export const REMOVE = `docker ps -a --filter "label=$1" --filter "label=${READER_PID_LABEL}" \\
   --format '{{.ID}} {{.Label "${READER_PID_LABEL}"}}' | while read -r id pid; do
   [ "$pid" = "$2" ] || ! kill -0 "$pid" && docker rm -fv "$id"
 done >/dev/null 2>&1`;
@@ -77,44 +79,6 @@ export function unknownDir(): string {
 export function isMountable(path: string): boolean {
   return /^\/[\w./@:+ -]+$/.test(path);
 }
-
-/** JSON has it in no string. */
-export const SEPARATOR = "\x1f";
-
-/**
- * A function of shell, `read_blobs IMAGE DIGEST SESSION DIR`: writes the blob with that digest (hexadecimal) out of
- * the content store that the engine has with containerd, and the configuration that it names if it is a manifest:
- * the store's directory and the blobs, each behind a {@link SEPARATOR}, or nothing. Reads as {@link readerArgv} does.
- */
-export const READ_BLOBS = `read_blobs() {
-  image=$1 hex=$2 session=$3 dir=$4 text= config=
-  info=$(docker info --format '{{json .DriverStatus}} {{.DockerRootDir}}')
-  case $info in *io.containerd.snapshotter*) ;; *) return 0 ;; esac
-  blob() { docker cp "$id:$dir/$1" - 2>/dev/null | tr -d '\\000'; }
-  set --
-  set -f
-  IFS='
-'
-  for path in $(docker image inspect --format '{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}' "$image"); do
-    set -- "$@" --mount "type=tmpfs,target=$path"
-  done
-  unset IFS
-  for store in "\${info##*] }/containerd/daemon" /var/lib/containerd /var/lib/desktop-containerd/daemon; do
-    store=$store/io.containerd.content.v1.content/blobs/sha256
-    id=$(docker create --network none --label "${PUSH_LABEL}=$session" --label "${READER_PID_LABEL}=$$" \\
-      --mount "type=bind,source=$store,target=$dir,readonly" "$@" "$image" x 2>/dev/null) || continue
-    text=$(blob "$hex")
-    case $text in *'"config"'*)
-      config=\${text#*'"config"'} config=\${config#*'"sha256:'}
-      config=$(blob "\${config%%'"'*}") ;;
-    esac
-    docker rm -fv "$id" >/dev/null 2>&1
-    [ -z "$text" ] || break
-  done
-  set -- "${PUSH_LABEL}=$session" none
-  ${REMOVE}
-  [ -z "$text" ] || printf '\\037%s' "$store" "$text" "$config"
-}`;
 
 /**
  * Removes the containers of readers of this session that were ended before they could do so: on the local engine,

@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.ts";
 import { Failure } from "../error.ts";
 
 /** A file, directory or link in a tar archive, as its headers have it (POSIX pax, GNU and ustar). */
@@ -11,8 +12,6 @@ export interface TarEntry {
   /** Its header as it is in the archive, with what extends it. */
   readonly header: Uint8Array<ArrayBuffer>;
 }
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 const BLOCK = 512;
 const LONGEST_EXTENSION = 2 ** 20;

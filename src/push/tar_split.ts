@@ -1,7 +1,6 @@
+import type { Bytes } from "../bytes.ts";
 import { Failure } from "../error.ts";
 import { lettersOf } from "./tar.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A layer cannot be put together again from its files as they are walked. */
 export class UnfitLayer extends Failure {}

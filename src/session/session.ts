@@ -1,15 +1,8 @@
 import { Failure, usageFailure } from "../error.ts";
 import { isWithin, joinPath, userDirectory } from "../paths.ts";
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
-
-/** The remote host as ssh is to be told of it. */
-export interface RemoteHost {
-  /** The name that the user's ssh configuration knows; also the name of the mount point. */
-  readonly name: string;
-  readonly user: string | null;
-  readonly port: number | null;
-}
+import type { RemoteHost } from "./remote_host.ts";
 
 /** What `exec` must know of the container, since sshd gives a session none of it. */
 export interface ImageSettings {
@@ -58,8 +51,11 @@ export interface Session {
 }
 
 type Check = (value: unknown) => boolean;
+
 const isText: Check = (value) => typeof value === "string";
+
 const isTextOrNull: Check = (value) => value === null || isText(value);
+
 const isTexts: Check = (value) => isRecord(value) && Object.values(value).every(isText);
 
 // By hand, since `exec` reads it each time: a library would cost as much as all of exec's own code.
@@ -146,42 +142,6 @@ export function checkSessionName(name: string): string {
     `${JSON.stringify(name)} cannot be a session's name`,
     "Use a letter or digit, then at most 62 letters, digits, dots, dashes or underscores.",
   );
-}
-
-// The session's container, and ProxyJump's word for no jump at all.
-const RESERVED = /^(container|none)$/i;
-
-/** Reads `host`, `user@host`, `[::1]` or `ssh://user@host:22` as a {@link RemoteHost}. */
-export function parseRemoteHost(text: string): RemoteHost {
-  const match =
-    /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^@\s/:[\]]+))(?::(\d{1,5}))?\/?$/
-      .exec(text);
-  const name = match?.[2] ?? match?.[3] ?? "";
-  const user = match?.[1] ?? null;
-  const port = match?.[4] === undefined ? null : Number(match[4]);
-  const usable = /^[A-Za-z0-9_:][A-Za-z0-9_.:%-]*$/.test(name) &&
-    (user === null || /^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$/.test(user)) &&
-    (port === null || (port > 0 && port < 65536));
-  if (!usable || RESERVED.test(name)) {
-    throw usageFailure(
-      `${JSON.stringify(text)} cannot be a remote host`,
-      RESERVED.test(name)
-        ? `The name ${name} means something else to ssh here: give the host another alias in ~/.ssh/config.`
-        : "Write HOST, USER@HOST, [IPV6] or ssh://USER@HOST:PORT; for other options use ~/.ssh/config.",
-    );
-  }
-  return { name, user, port };
-}
-
-/** A remote host as a user writes it: what {@link parseRemoteHost} reads. */
-export function remoteHostText({ name, user, port }: RemoteHost): string {
-  const plain = name.includes(":") ? `[${name}]` : name;
-  return `${user === null ? "" : `${user}@`}${plain}${port === null ? "" : `:${port}`}`;
-}
-
-/** A remote host as ssh's words for it, for a line that a person is to type. */
-export function remoteHostForSsh({ name, user, port }: RemoteHost): string {
-  return `${port === null ? "" : `-p ${port} `}${user === null ? "" : `${user}@`}${name}`;
 }
 
 /** The directory of a named session, or of all of them. */

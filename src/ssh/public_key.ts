@@ -1,6 +1,7 @@
 import { doctorHint, Failure } from "../error.ts";
 import { homeDirectory } from "../paths.ts";
-import { capture, type Context } from "../process/child.ts";
+import { capture } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
 
 /** The user's public key, and the file by which ssh finds the private one. */
 export interface PublicKey {

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
-import type { Edit } from "../../src/history/edits.ts";
+import type { Edit } from "../../src/history/story.ts";
 import { parseStep, type Step } from "../../src/relay/journal.ts";
 import { BASE_IMAGE, london, poll } from "../lab/lab.ts";
 import { modeOf, newUser, type User } from "./user.ts";

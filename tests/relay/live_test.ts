@@ -2,7 +2,7 @@
 /** The relay between a real sshfs and a real sshd: what a person would notice. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Story } from "../../src/history/edits.ts";
+import { Story } from "../../src/history/story.ts";
 import { parseStep } from "../../src/relay/journal.ts";
 import { live, outcome } from "./live.ts";
 import { proc, run, until } from "./server.ts";

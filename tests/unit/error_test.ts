@@ -4,9 +4,9 @@ import {
   endingAsText,
   exitCodeOf,
   Failure,
-  settled,
   usageFailure,
 } from "../../src/error.ts";
+import { settled } from "../../src/push/settled.ts";
 
 Deno.test("describeFailure() is a sentence, and the hint on lines of its own", () => {
   const failure = new Failure("it is broken", { hint: "Mend it.\nGo on." });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Context } from "../../src/process/child.ts";
+import type { Context } from "../../src/process/context.ts";
 import type { Session } from "../../src/session/session.ts";
 
 const FAKES = new URL("../fakes", import.meta.url).pathname;

@@ -1,5 +1,5 @@
-import { type Completed, WHAT, whatOf } from "./script.ts";
-import { VALUES } from "./values.ts";
+import { VALUES, WHAT, whatOf } from "./values.ts";
+import { type Completed } from "../describe.ts";
 
 /** See `completionScript`. For bash from 3.2 on, with or without bash-completion. */
 export function bashScript(commands: readonly Completed[]): string {

@@ -1,6 +1,5 @@
-import type { Option } from "../describe.ts";
-import { type Completed, WHAT } from "./script.ts";
-import { VALUES } from "./values.ts";
+import { type Completed, type Option } from "../describe.ts";
+import { VALUES, WHAT } from "./values.ts";
 
 /** See `completionScript`. As `dockerdo.fish` in a completions directory it is loaded when it is needed. */
 export function fishScript(commands: readonly Completed[]): string {

@@ -1,6 +1,5 @@
-import type { Option, Value } from "../describe.ts";
-import { type Completed, WHAT } from "./script.ts";
-import { VALUES } from "./values.ts";
+import { type Completed, type Option, type Value } from "../describe.ts";
+import { VALUES, WHAT } from "./values.ts";
 
 /** See `completionScript`. As `_dockerdo` in a directory of $fpath it is loaded when it is needed. */
 export function zshScript(commands: readonly Completed[]): string {

@@ -1,15 +1,11 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import type { ContainerChange } from "../../../src/docker.ts";
-import {
-  decideRecording,
-  type Edit,
-  insideChanges,
-  readEdits,
-  renderEdit,
-  renderInsideChange,
-  Story,
-} from "../../../src/history/edits.ts";
+import { readEdits } from "../../../src/history/edits.ts";
+import { decideRecording } from "../../../src/lifecycle/recording.ts";
+import { type Edit, Story } from "../../../src/history/story.ts";
+import { renderEdit, renderInsideChange } from "../../../src/history/render.ts";
+import { insideChanges } from "../../../src/history/inside_changes.ts";
 import { formatStep, type Step } from "../../../src/relay/journal.ts";
 import { journalPath } from "../../../src/session/session.ts";
 import { temporaryDir, testContext, testSession } from "../fixture.ts";

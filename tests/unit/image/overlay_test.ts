@@ -1,6 +1,5 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
-import { loadConfig, type UserConfig } from "../../../src/config/config.ts";
 import { DISTROS } from "../../../src/image/distro.ts";
 import {
   checkUserName,
@@ -89,10 +88,6 @@ Deno.test("checkUserName() takes names of the system's kind only", () => {
   }
 });
 
-function config(): Promise<UserConfig> {
-  return loadConfig(testContext({ env: { HOME: "/nonexistent" } }));
-}
-
 const NO_IMAGE = {
   FAKE_docker_image_inspect: "[]",
   FAKE_docker_image_inspect_code: "1",
@@ -109,7 +104,7 @@ Deno.test("writeOverlay() reads the distribution out of a container that never s
   });
   const session = testSession({ workDir: dir.path, remoteHost: null, baseImage: "tool:1" });
   const context = testContext({ env: fake.env });
-  const text = await writeOverlay(context, session, { config: await config(), force: false });
+  const text = await writeOverlay(context, session, { defaultDistro: null, force: false });
   assert.equal(
     text,
     overlayDockerfile({ baseImage: "tool:1", distro: "alpine", user: "root" }),
@@ -133,7 +128,7 @@ Deno.test("writeOverlay() names an unknown distribution, removes its container a
   });
   const session = testSession({ workDir: dir.path, remoteHost: null });
   await assert.rejects(
-    writeOverlay(testContext({ env: fake.env }), session, { config: await config(), force: false }),
+    writeOverlay(testContext({ env: fake.env }), session, { defaultDistro: null, force: false }),
     {
       message: "the overlay does not know the distribution of debian:bookworm: gentoo",
       hint: "Name the nearest one with --distro: debian, alpine, fedora, opensuse, arch.",
@@ -151,7 +146,7 @@ Deno.test("writeOverlay() goes by the image's name where no engine has it", asyn
     remoteHost: null,
     baseImage: "reg:5000/mirror/rocky:9",
   });
-  const options = { config: await config(), force: false };
+  const options = { defaultDistro: null, force: false };
   const text = await writeOverlay(testContext({ env: fake.env }), session, options);
   assert.match(text, /dnf/);
   await assert.rejects(
@@ -167,7 +162,7 @@ Deno.test("writeOverlay() keeps a file that was edited, and replaces its own, or
   const path = `${dir.path}/Dockerfile.dockerdo`;
   const context = testContext();
   const session = testSession({ workDir: dir.path, distro: "debian" });
-  const options = { config: await config(), force: false };
+  const options = { defaultDistro: null, force: false };
   await writeOverlay(context, session, options);
   await writeOverlay(context, { ...session, distro: "alpine", baseImage: "alpine" }, options);
   assert.match(Deno.readTextFileSync(path), /^FROM alpine$/m);
@@ -186,7 +181,7 @@ Deno.test("writeOverlay() of a dry run writes nothing", async () => {
   await writeOverlay(
     testContext({ dryRun: true }),
     testSession({ workDir: dir.path, distro: "debian" }),
-    { config: await config(), force: false },
+    { defaultDistro: null, force: false },
   );
   assert.deepEqual([...Deno.readDirSync(dir.path)], []);
 });
@@ -194,7 +189,7 @@ Deno.test("writeOverlay() of a dry run writes nothing", async () => {
 Deno.test("writeOverlay() refuses a --distro that it does not know", async () => {
   await assert.rejects(
     writeOverlay(testContext(), testSession({ workDir: "/nonexistent", distro: "gentoo" }), {
-      config: await config(),
+      defaultDistro: null,
       force: false,
     }),
     { exitCode: 2, hint: "Use one of debian, alpine, fedora, opensuse, arch." },

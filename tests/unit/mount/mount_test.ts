@@ -2,13 +2,8 @@
 import assert from "node:assert/strict";
 import { takeMountKind } from "../../../src/commands/run.ts";
 import { selfCommand } from "../../../src/process/own_command.ts";
-import {
-  checkMountPoint,
-  mount,
-  mountPoint,
-  parseMountInfo,
-  unmount,
-} from "../../../src/mount/mount.ts";
+import { checkMountPoint, mount, unmount } from "../../../src/mount/mount.ts";
+import { mountPoint, parseMountInfo } from "../../../src/mount/table.ts";
 import { quoteAll } from "../../../src/quote.ts";
 import { fakes, temporaryDir, testContext, testSession } from "../fixture.ts";
 

@@ -1,4 +1,4 @@
-import type { Descriptor, Manifest } from "../../../src/push/docker_save.ts";
+import type { Descriptor, Manifest } from "../../../src/push/oci.ts";
 import { TarReader } from "../../../src/push/tar.ts";
 
 export type Bytes = Uint8Array<ArrayBuffer>;

@@ -14,13 +14,12 @@ import {
   loadSession,
   lockLifecycle,
   namedSessionDir,
-  parseRemoteHost,
-  remoteHostText,
   saveSession,
   type Session,
   SESSION_FILES,
   updateSession,
 } from "../../../src/session/session.ts";
+import { parseRemoteHost, remoteHostText } from "../../../src/session/remote_host.ts";
 import {
   type TemporaryDir,
   temporaryDir,

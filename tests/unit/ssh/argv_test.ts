@@ -1,19 +1,17 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import type { Session } from "../../../src/session/session.ts";
+import { onRemoteHost, sshTo } from "../../../src/ssh/argv.ts";
 import {
   captureOnRemoteHost,
   connectionFailure,
-  type ContainerEndpoint,
   hasSocketDir,
   isMasterAlive,
   makeSocketDir,
-  onRemoteHost,
-  sshConfig,
-  sshTo,
   startMaster,
   stopMaster,
-} from "../../../src/ssh/argv.ts";
+} from "../../../src/ssh/master.ts";
+import { type ContainerEndpoint, sshConfig } from "../../../src/ssh/config_file.ts";
 import { quoteAll } from "../../../src/quote.ts";
 import { assertGolden, fakes, system, temporaryDir, testContext, testSession } from "../fixture.ts";
 

@@ -1,0 +1,27 @@
+import type { Edit } from "./story.ts";
+import type { InsideChange } from "./inside_changes.ts";
+
+/** An edit for people, on one line whatever the name. */
+export function renderEdit({ time, kind, path, from, pathBytes, fromBytes }: Edit): string {
+  const old = from === undefined || kind !== "renamed" ? "" : `${printable(from, fromBytes)} -> `;
+  return `${time.replace(/\.\d+/, "")}  ${kind.padEnd(8)}  ${old}${printable(path, pathBytes)}`;
+}
+
+/** A change inside the container for people, on one line. */
+export function renderInsideChange({ kind, path }: InsideChange): string {
+  return `${kind.padEnd(7)}  ${printable(path)}`;
+}
+
+// A name that a terminal or a line would not show as it is, as the shell's $'…'.
+function printable(name: string, base64?: string): string {
+  if (base64 === undefined && !/[\p{Cc}\p{Cf}\u2028\u2029]|^ | $/u.test(name)) return name;
+  const bytes = base64 === undefined
+    ? new TextEncoder().encode(name)
+    : Uint8Array.fromBase64(base64);
+  const words = Array.from(bytes, (byte) => {
+    const char = String.fromCharCode(byte);
+    if (/[\\']/.test(char)) return `\\${char}`;
+    return byte >= 0x20 && byte < 0x7f ? char : `\\x${byte.toString(16).padStart(2, "0")}`;
+  });
+  return `$'${words.join("")}'`;
+}

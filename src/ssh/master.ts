@@ -1,0 +1,204 @@
+import { doctorHint, Failure } from "../error.ts";
+import { capture, type CaptureOptions, type Finished } from "../process/child.ts";
+import { type Context } from "../process/context.ts";
+import { quoteAll, quoteForLogin } from "../quote.ts";
+import { type Session } from "../session/session.ts";
+import { remoteHostForSsh, remoteHostText } from "../session/remote_host.ts";
+import {
+  type Destination,
+  probeOptions,
+  socketPath,
+  sshConfigPath,
+  sshHost,
+  sshTo,
+} from "./argv.ts";
+
+/** ssh binds PATH.XXXXXXXXXXXXXXXX first, and a socket's path has 104 bytes on macOS and 108 on Linux. */
+export const LONGEST_SOCKET_PATH = Deno.build.os === "darwin" ? 86 : 90;
+
+const ANSWER_LIMIT_MS = 5000;
+
+// Separates what a chatty login shell prints from what the command prints.
+const MARK = "\x1e";
+
+/**
+ * Runs `words` where the session's engine is and returns what they wrote, without what a login shell's
+ * start-up files wrote before. A broken connection is a failure. With `probe` there need be no control
+ * master, none is made, and nothing is asked; `limitMs` is then the time for it all.
+ */
+export async function captureOnRemoteHost(
+  context: Context,
+  session: Session,
+  { words, probe = false, ...options }: CaptureOptions & {
+    readonly words: readonly string[];
+    readonly probe?: boolean;
+  },
+): Promise<Finished> {
+  if (session.remoteHost === null) return await capture(context, words, options);
+  const argv = sshTo(session, "remote", {
+    line: markedLine(words),
+    ...probe
+      ? {
+        overMaster: await isMasterAlive(context, session, "remote"),
+        options: probeOptions(options.limitMs ?? ANSWER_LIMIT_MS),
+      }
+      : {},
+  });
+  const finished = await capture(context, argv, options);
+  const output = afterMark(finished.stdout);
+  if (finished.code === 255 && output === undefined) {
+    throw connectionFailure(session, { destination: "remote", stderr: finished.stderr });
+  }
+  return { ...finished, stdout: output ?? finished.stdout };
+}
+
+/** A line of shell that writes a mark, then runs `words`: see {@link afterMark}. */
+export function markedLine(words: readonly string[]): string {
+  return `printf '\\036'; ${quoteForLogin(words)}`;
+}
+
+/** What came behind the mark of {@link markedLine}; undefined where the line was never run. */
+export function afterMark(output: string): string | undefined {
+  const at = output.indexOf(MARK);
+  return at < 0 ? undefined : output.slice(at + 1);
+}
+
+/** Makes the directory of the control sockets: short, and nobody else's. Returns its path. */
+export async function makeSocketDir(context: Context, id: string): Promise<string> {
+  const dir = await runtimeSocketDir(context, id);
+  if (dir === undefined) return await Deno.makeTempDir({ dir: "/tmp", prefix: "dockerdo-" });
+  await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  await Deno.chmod(dir, 0o700);
+  return dir;
+}
+
+/** Where a session's sockets go below `$XDG_RUNTIME_DIR`; undefined where that is not there or too long a name. */
+export async function runtimeSocketDir(context: Context, id: string): Promise<string | undefined> {
+  const runtime = context.env["XDG_RUNTIME_DIR"];
+  if (!runtime?.startsWith("/") || !(await isDirectory(runtime))) return undefined;
+  const dir = `${runtime}/dockerdo/${id}`;
+  return fits(dir) ? dir : undefined;
+}
+
+// The relay's starter is there too, and sshfs knows no way to write a blank in its name.
+function fits(dir: string): boolean {
+  return !/\s/.test(dir) &&
+    new TextEncoder().encode(`${dir}/container`).length <= LONGEST_SOCKET_PATH;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Whether the socket directory is there and private. It goes with a reboot, and on a shared `/tmp` somebody
+ * else may have taken its name in the meantime.
+ */
+export async function hasSocketDir(session: Session): Promise<boolean> {
+  try {
+    const [dir, own] = await Promise.all([Deno.lstat(session.socketDir), Deno.lstat(session.dir)]);
+    return dir.isDirectory && dir.uid === own.uid && ((dir.mode ?? 0) & 0o077) === 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a control master answers on its socket. Says nothing about the link behind it. */
+export async function isMasterAlive(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<boolean> {
+  try {
+    await Deno.lstat(socketPath(session, destination));
+  } catch {
+    return false;
+  }
+  const { code } = await control(context, session, { destination, verb: "check" });
+  return code === 0;
+}
+
+/** Ends a control master and everything that runs over it. Fine where there is none. */
+export async function stopMaster(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<void> {
+  if (await isMasterAlive(context, session, destination)) {
+    await control(context, session, { destination, verb: "exit" });
+  }
+  if (!context.dryRun) await Deno.remove(socketPath(session, destination)).catch(() => {});
+}
+
+function control(
+  context: Context,
+  session: Session,
+  { destination, verb }: { readonly destination: Destination; readonly verb: "check" | "exit" },
+): Promise<Finished> {
+  const argv = ["ssh", "-F", sshConfigPath(session), "-O", verb, sshHost(session, destination)];
+  return capture(context, argv, { question: verb === "check", limitMs: 5000 });
+}
+
+/**
+ * Brings a control master up unless it is; it stays behind in the background. With a terminal, ssh may ask
+ * for a passphrase or a new host's key there.
+ */
+export async function startMaster(
+  context: Context,
+  session: Session,
+  { destination, interactive }: {
+    readonly destination: Destination;
+    readonly interactive: boolean;
+  },
+): Promise<void> {
+  if (await isMasterAlive(context, session, destination)) return;
+  const base = ["ssh", "-F", sshConfigPath(session), "-o", "ClearAllForwardings=yes", "-fN"];
+  const target = ["--", sshHost(session, destination)];
+  // In a session of its own Ctrl-C does not reach it; but there ssh has no terminal to ask on.
+  const quiet = await capture(context, [...base, "-o", "BatchMode=yes", ...target], {
+    detached: true,
+  });
+  if (quiet.code === 0) return;
+  const couldAsk = /permission denied|host key verification failed/i.test(quiet.stderr);
+  const asked = interactive && couldAsk ? await capture(context, [...base, ...target]) : quiet;
+  if (asked.code !== 0) throw connectionFailure(session, { destination, stderr: asked.stderr });
+}
+
+/** ssh's own words as a failure, with what usually helps. */
+export function connectionFailure(
+  session: Session,
+  { destination, stderr }: { readonly destination: Destination; readonly stderr: string },
+): Failure {
+  const host = sshHost(session, destination);
+  const remote = destination === "remote" ? session.remoteHost : null;
+  const login = remote === null
+    ? `ssh -F ${quoteAll([sshConfigPath(session)])} ${host}`
+    : `ssh ${remoteHostForSsh(remote)}`;
+  const words = stderr.trim().split("\n").filter((line) => line.trim() !== "").join("\n");
+  const hints: readonly (readonly [RegExp, string])[] = [
+    [
+      /administratively prohibited/i,
+      "The remote host's sshd forbids forwarding: dockerdo run --connect exec does without.",
+    ],
+    [
+      /host key verification failed/i,
+      `Log in once by hand to check and accept its key: ${login}`,
+    ],
+    [/permission denied/i, `Check that this works without a password: ${login} true`],
+    [/could not resolve/i, `Check the name, or add a Host block for ${host} to ~/.ssh/config.`],
+    [
+      /timed out|refused|no route|unreachable|closed by|reset by/i,
+      `Check that the host is up and that this works: ${login} true`,
+    ],
+  ];
+  const hint = hints.find(([pattern]) => pattern.test(words))?.[1];
+  const doctor = doctorHint(remote === null ? undefined : remoteHostText(remote));
+  return new Failure(
+    words === "" ? `cannot connect to ${host}` : `cannot connect to ${host}: ${words}`,
+    hint === undefined ? {} : { hint: `${hint}\n${doctor}` },
+  );
+}
