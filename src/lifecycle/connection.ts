@@ -100,7 +100,14 @@ export async function connectRemoteHost(
   if (made.code !== 0) {
     throw new Failure(`cannot make the build dir ${placed.buildDir}: ${made.stderr.trim()}`);
   }
-  const path = made.stdout.replace(/\n$/, "") || placed.buildDir;
+  const path = context.dryRun ? placed.buildDir : made.stdout.replace(/\n$/, "");
+  // Links below a directory that is not known exactly could lead out of the mount.
+  if (!context.dryRun && (!path.startsWith("/") || /[\0\n]/.test(path))) {
+    throw new Failure(
+      `${placed.remoteHost.name} does not say where the build dir ${placed.buildDir} is`,
+      { hint: "There, `pwd -P` in that directory must print one line that begins with a slash." },
+    );
+  }
   await mount(context, placed, { destination: "remote", path });
   return placed;
 }

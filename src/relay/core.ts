@@ -9,7 +9,7 @@ import type { Mapping } from "./containment.ts";
 import { Scan } from "./scan.ts";
 import { Areas } from "./server_info.ts";
 import { Budget } from "./stream.ts";
-import { join, Tree } from "./tree.ts";
+import { Tree } from "./tree.ts";
 import { isPlain, Open, Status, Type, type Writer } from "./wire.ts";
 
 export interface CoreOptions {
@@ -91,10 +91,7 @@ export class Core {
 
   /** A path as the caches know it; undefined where nothing may be kept: pass the request on. */
   keyOf(path: string): string | undefined {
-    if (!path.startsWith("/")) {
-      if (this.areas.home === undefined) return undefined;
-      path = join(this.areas.home, path);
-    }
+    if (!path.startsWith("/")) return undefined;
     if (/\/\/|\/\.\.?(?:\/|$)|.\/$/.test(path)) {
       const words = path.split("/").filter((word) => word !== "" && word !== ".");
       if (words.includes("..")) return undefined;

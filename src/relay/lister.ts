@@ -140,7 +140,7 @@ export function readNames(answer: Reader, entries: Listing): boolean {
       const name = answer.text();
       const long = answer.blob();
       const attrs = answer.attrs();
-      if (name === "" || name.includes("/")) continue;
+      if (name === "" || name.includes("/") || name.includes("\0")) continue;
       entries.add(name, isPlain(attrs) ? attrs : undefined, hasOtherNames(long));
     }
     return true;

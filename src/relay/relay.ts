@@ -15,6 +15,7 @@
  */
 import { converse } from "../process/child.ts";
 import { Core } from "./core.ts";
+import { isOutside, mappingOf } from "./containment.ts";
 import { Doorbell } from "./doorbell.ts";
 import * as files from "./requests/open_files.ts";
 import { Request } from "./client.ts";
@@ -22,7 +23,7 @@ import type { Handle } from "./handles.ts";
 import { appender, Journal } from "./journal.ts";
 import * as names from "./requests/lookup.ts";
 import * as changes from "./requests/changes.ts";
-import { Malformed, type Reader, Status, Type } from "./wire.ts";
+import { Malformed, type Reader, Status, Type, u32 } from "./wire.ts";
 
 export interface RelayOptions {
   /** The command line to run, as sshfs gave it: `ssh … -s sftp`. */
@@ -68,10 +69,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
     start: () => converse(options.command),
     capacity: options.capacity ?? CAPACITY,
     lifetime: options.lifetime ?? LIFETIME,
-    mapping: {
-      base: encode(options.base).replace(/\/+$/, ""),
-      mountPoint: encode(options.mountPoint),
-    },
+    mapping: mappingOf(encode(options.base), encode(options.mountPoint)),
     journal,
     log,
   });
@@ -124,8 +122,39 @@ export function accept(core: Core): (packet: Uint8Array) => void {
   };
 }
 
+/** How many paths a request begins with; of an extension, with its name, at most. */
+const PATHS: Readonly<Record<number, number>> = {
+  [Type.OPEN]: 1,
+  [Type.LSTAT]: 1,
+  [Type.SETSTAT]: 1,
+  [Type.OPENDIR]: 1,
+  [Type.REMOVE]: 1,
+  [Type.MKDIR]: 1,
+  [Type.RMDIR]: 1,
+  [Type.REALPATH]: 1,
+  [Type.STAT]: 1,
+  [Type.RENAME]: 2,
+  [Type.READLINK]: 1,
+  [Type.SYMLINK]: 2,
+  [Type.EXTENDED]: 3,
+};
+
+/** Whether a request names what the mount does not have, though the server may. */
+function leadsOutside(core: Core, request: Request): boolean {
+  if (core.mapping.base === "") return false;
+  const fields = request.fields();
+  for (let left = PATHS[request.type] ?? 0; left > 0; left--) {
+    if (fields.left < 4 || u32(fields.bytes, fields.at) > fields.left - 4) return false;
+    if (isOutside(fields.text(), core.mapping)) return true;
+  }
+  return false;
+}
+
 function serve(core: Core, request: Request): void {
   try {
+    if (leadsOutside(core, request)) {
+      return core.front.status(request.id, Status.NO_SUCH_FILE);
+    }
     dispatch(core, request);
   } catch (error) {
     if (!(error instanceof Malformed)) core.log(`a request went wrong: ${error}`);

@@ -31,8 +31,6 @@ const PIECE = 32 * 1024;
 const LONGEST = 1 << 20;
 
 export class Areas {
-  /** Where relative paths begin; undefined until the server has said. */
-  home: string | undefined;
   private mounts = new Map<string, boolean>(ALWAYS_SPECIAL.map((path) => [path, false]));
   private offset: number | undefined;
 
@@ -41,11 +39,6 @@ export class Areas {
 
   /** Asks the server. Safe to call on each connection. */
   learn(link: Link): void {
-    link.send(Type.REALPATH, (to) => to.text("."), (type, answer) => {
-      if (type !== Type.NAME || answer === undefined) return;
-      answer.u32();
-      this.home = answer.text();
-    });
     // The directory of the process that answers was made a moment ago: its time is now.
     link.send(Type.STAT, (to) => to.text("/proc/self"), (type, answer) => {
       if (type !== Type.ATTRS || answer === undefined) return;

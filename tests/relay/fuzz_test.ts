@@ -10,6 +10,9 @@ const here = new URL(".", import.meta.url).pathname;
 
 class Relay {
   readonly answers = new Map<number, number>();
+  /** The targets that each READLINK was answered with. */
+  readonly targets: { link: string; target: string }[] = [];
+  readonly readlinks = new Map<number, string>();
   private readonly child: Deno.ChildProcess;
   private readonly input: WritableStreamDefaultWriter<Uint8Array>;
   readonly ended: Promise<Deno.CommandStatus>;
@@ -32,6 +35,10 @@ class Relay {
   private async read(): Promise<void> {
     const framer = new Framer((packet) => {
       const id = new Reader(packet, 1).u32();
+      const link = this.readlinks.get(id);
+      if (packet[0] === Type.NAME && link !== undefined) {
+        this.targets.push({ link, target: new Reader(packet, 9).text() });
+      }
       if (packet[0] !== Type.VERSION) this.answers.set(id, (this.answers.get(id) ?? 0) + 1);
       else this.answers.set(-1, 1);
     });
@@ -75,6 +82,24 @@ function request(pick: (below: number) => number, id: number): Uint8Array {
   return out.end().view();
 }
 
+function pathIn(bytes: Uint8Array): string {
+  try {
+    return new Reader(bytes, 9).text();
+  } catch {
+    return "";
+  }
+}
+
+/** Whether C reads the whole target, and nothing that it leads to lies above /nowhere. */
+function staysInside({ link, target }: { link: string; target: string }): boolean {
+  if (target === "" || target.includes("\0") || target.length > 4095) return false;
+  const words = target.split("/");
+  if (target.startsWith("/")) return words[1] === "nowhere" && !words.includes("..");
+  const depth = link.split("/").filter((word) => word !== "" && word !== ".").length - 1;
+  const climbs = words.lastIndexOf("..") + 1;
+  return climbs <= depth && words.slice(0, climbs).every((word) => word === "..");
+}
+
 Deno.test({
   name: `neither side can crash the relay or make it swell (SEED=${seed})`,
   sanitizeOps: false,
@@ -88,11 +113,14 @@ Deno.test({
     await relay.send(new Writer().begin(Type.INIT).u32(3).end().view());
     await until(() => relay.answers.has(-1));
     for (let id = 1; id <= REQUESTS; id++) {
-      await relay.send(request(pick, id));
+      const bytes = request(pick, id);
+      if (bytes[4] === Type.READLINK) relay.readlinks.set(id, pathIn(bytes));
+      await relay.send(bytes);
       if (id % 50 === 0) await until(() => relay.answers.size > id - 200, 30_000);
     }
     await until(() => relay.answers.size > REQUESTS, 30_000);
     assert.deepEqual([...relay.answers].filter(([, count]) => count !== 1), []);
+    assert.deepEqual(relay.targets.filter((one) => !staysInside(one)), []);
     const memory = await relay.memory();
     assert.ok(memory < 200, `${memory} MiB`);
     assert.equal(await relay.close(), 0);

@@ -1,4 +1,7 @@
-/** An SFTP server that answers with anything at all: `hostile_server.ts SEED`. */
+/**
+ * An SFTP server that answers with anything at all: `hostile_server.ts SEED`. With more words, it is one of links
+ * alone: `hostile_server.ts 0 NAME TARGET …`, where a target may say `\\0`; every other name is a directory.
+ */
 import { Framer, Reader, Type, Writer } from "../../src/relay/wire.ts";
 
 let state = Number(Deno.args[0] ?? 1) >>> 0;
@@ -8,6 +11,9 @@ function pick(below: number): number {
 }
 
 const TYPES = [Type.STATUS, Type.HANDLE, Type.DATA, Type.NAME, Type.ATTRS, 201, 77];
+
+const NAMES = ["a", "..", "x/y", "", "../../etc", "..\0", "/..\0", "a\0b", "/", "a/../../b"]
+  .concat(["x".repeat(4096), `/${"y/".repeat(2047)}`, "../a", "/etc/passwd\0", "/../../x"]);
 
 function garbage(): Uint8Array {
   const bytes = new Uint8Array([0, 3, 4, 9, 40, 300, 5000][pick(7)] ?? 0);
@@ -30,16 +36,41 @@ function body(type: number): Uint8Array {
     const count = pick(4);
     to.u32(pick(10) ? count : 0xffffffff);
     for (let i = 0; i < count; i++) {
-      to.text(["a", "..", "x/y", "", "../../etc"][pick(5)] ?? "").text("-rw-r--r-- 999999999999 x");
+      to.text(NAMES[pick(NAMES.length)] ?? "").text("-rw-r--r-- 999999999999 x");
       attrs();
     }
   } else to.raw(garbage());
   return to.view().slice();
 }
 
+const links = new Map<string, string>();
+for (let i = 1; i + 1 < Deno.args.length; i += 2) {
+  links.set(Deno.args[i] ?? "", Deno.args[i + 1]?.replaceAll("\\0", "\0") ?? "");
+}
+
+/** The answer of the server of links. */
+function linked(packet: Uint8Array, id: number, out: Writer): void {
+  const type = packet[0] ?? 0;
+  const names = [Type.LSTAT, Type.STAT, Type.READLINK, Type.REALPATH].some((one) => one === type);
+  const path = names ? new Reader(packet, 5).text() : "";
+  const target = links.get(path);
+  if (type === Type.READLINK && target !== undefined) {
+    out.begin(Type.NAME, id).u32(1).text(target).text("").u32(0).end();
+  } else if (type === Type.REALPATH) {
+    out.begin(Type.NAME, id).u32(1).text(links.get(`real ${path}`) ?? path).text("").u32(0).end();
+  } else if (type === Type.LSTAT || type === Type.STAT) {
+    const mode = target === undefined ? 0o40755 : 0o120777;
+    out.begin(Type.ATTRS, id).u32(15).u64(0).u32(0).u32(0).u32(mode).u32(1).u32(1).end();
+  } else {
+    out.begin(Type.STATUS, id).u32(4).text("").text("").end();
+  }
+}
+
 const framer = new Framer((packet) => {
   const out = new Writer();
-  if (packet[0] === Type.INIT) {
+  if (packet[0] !== Type.INIT && Deno.args.length > 1) {
+    linked(packet, new Reader(packet, 1).u32(), out);
+  } else if (packet[0] === Type.INIT) {
     out.begin(Type.VERSION).u32(3).text("posix-rename@openssh.com").text("1").end();
   } else {
     const id = new Reader(packet, 1).u32();

@@ -1,5 +1,5 @@
 /** Requests that look at names: attributes, link targets, directories. */
-import { contain, needsServer } from "../containment.ts";
+import { contain, isTarget, needsServer } from "../containment.ts";
 import type { Core } from "../core.ts";
 import { LOST, type Request } from "../client.ts";
 import type { Handle } from "../handles.ts";
@@ -80,10 +80,10 @@ function fetchLink(
   path: string | undefined,
   done: (target: string | undefined, code?: number) => void,
 ): void {
-  const { link, mapping, tree, areas } = core;
-  const place = given.startsWith("/") ? given : join(areas.home ?? "/", given);
+  const { link, mapping, tree } = core;
   const finish = (target: string, sequence: number) => {
-    const contained = contain(place, target, mapping);
+    const contained = contain(given, target, mapping);
+    if (contained === undefined) return done(undefined, LOST);
     if (path !== undefined) tree.learnLink(path, contained, sequence);
     done(contained);
   };
@@ -93,13 +93,15 @@ function fetchLink(
     if (type !== Type.NAME) return done(undefined, type === Type.STATUS ? count : LOST);
     if (count !== 1) return done(undefined, LOST);
     const target = answer.text();
-    if (!needsServer(target)) return finish(target, sequence);
-    const whole = target.startsWith("/") ? target : join(parentOf(place), target);
+    if (!isTarget(target) || !needsServer(target)) return finish(target, sequence);
+    const whole = target.startsWith("/") ? target : join(parentOf(given), target);
     link.send(Type.REALPATH, (to) => to.text(whole), (type, answer) => {
       if (type !== Type.NAME || answer === undefined || answer.u32() !== 1) {
         return finish(target, sequence);
       }
-      finish(answer.text(), sequence);
+      const resolved = answer.text();
+      if (!resolved.startsWith("/")) return done(undefined, LOST);
+      finish(resolved, sequence);
     });
   });
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { reachRemoteHost } from "../../../src/lifecycle/connection.ts";
+import { connectRemoteHost, reachRemoteHost } from "../../../src/lifecycle/connection.ts";
 import { loadSession, saveSession } from "../../../src/session/session.ts";
 import { fakes, temporaryDir, testContext, testSession } from "../fixture.ts";
 
@@ -21,3 +21,20 @@ Deno.test("reachRemoteHost() twice at once makes one directory of control socket
   );
   await Deno.remove(one.socketDir, { recursive: true });
 });
+
+for (const [what, printed] of [["nothing", ""], ["no path", "."], ["two lines", "/a\n/b\n"]]) {
+  Deno.test(`connectRemoteHost() refuses a host that says ${what} of where the build dir is`, async () => {
+    using dir = temporaryDir();
+    using fake = fakes(dir.path, { FAKE_ssh: `\x1e${printed}` });
+    const socketDir = `${dir.path}/sockets`;
+    await Deno.mkdir(socketDir);
+    const session = testSession({ dir: dir.path, workDir: dir.path, socketDir, mount: "relay" });
+    await saveSession(session);
+    const context = testContext({ cwd: dir.path, env: { HOME: dir.path, ...fake.env } });
+    await assert.rejects(
+      connectRemoteHost(context, session, { interactive: false }),
+      /reykjavik does not say where the build dir \. is/,
+    );
+    assert.deepEqual(fake.calls().filter(([program]) => program === "sshfs"), []);
+  });
+}

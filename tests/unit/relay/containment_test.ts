@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { contain, needsServer, release } from "../../../src/relay/containment.ts";
+import {
+  contain,
+  isOutside,
+  isTarget,
+  mappingOf,
+  needsServer,
+  OUTSIDE,
+  release,
+} from "../../../src/relay/containment.ts";
 
 const ROOT = { base: "", mountPoint: "/home/me/container" };
 const BUILD = { base: "/home/u/build", mountPoint: "/home/me/build" };
@@ -27,14 +35,54 @@ Deno.test("a target with steps up behind a name goes through the server first", 
   for (const target of ["../a", "/a/b", "a..b/c", ""]) assert.equal(needsServer(target), false);
 });
 
-Deno.test("below a base, targets outside it stay inside the mount", () => {
+Deno.test("below a base, a target inside it leads to the same place of the mount", () => {
   assert.equal(contain("/home/u/build/a/link", "/home/u/build/b", BUILD), "/home/me/build/b");
-  assert.equal(contain("/home/u/build/link", "/etc/passwd", BUILD), "/home/me/build/etc/passwd");
-  assert.equal(
-    contain("/home/u/build/link", "../../../etc/passwd", BUILD),
-    "/home/me/build/etc/passwd",
-  );
-  assert.equal(contain("/elsewhere/link", "../../x", BUILD), "/home/me/build/x");
+  assert.equal(contain("/home/u/build/a/link", "../b", BUILD), "../b");
+  assert.equal(contain("/home/u/build/a/link", "../../build/b", BUILD), "/home/me/build/b");
+});
+
+Deno.test("below a base, a target outside it dangles, whatever has that name inside", () => {
+  for (
+    const [link, target, outside] of [
+      ["/home/u/build/link", "/etc/passwd", "/etc/passwd"],
+      ["/home/u/build/link", "../../../etc/passwd", "/etc/passwd"],
+      ["/home/u/build/link", "../x", "/home/u/x"],
+      ["/home/u/build/a/link", "../../build2/x", "/home/u/build2/x"],
+      ["/home/u/build/link", "/", ""],
+      ["/elsewhere/link", "../../x", "/x"],
+      ["/home/u/build/../link", "../x", "/home/x"],
+    ] as const
+  ) {
+    const shown = contain(link, target, BUILD);
+    assert.equal(shown, `/home/me/build/${OUTSIDE}${outside}`);
+    assert.equal(isOutside(`/home/u/build${shown.slice("/home/me/build".length)}`, BUILD), true);
+    if (outside !== "") assert.equal(release(shown, BUILD), outside, "a copy is the same link");
+  }
+  for (const path of ["/home/u/build/x", `/home/u/build/a/${OUTSIDE}`, `/${OUTSIDE}`]) {
+    assert.equal(isOutside(path, BUILD), false, path);
+  }
+  assert.equal(isOutside(`/${OUTSIDE}/x`, ROOT), false, "nothing lies outside of /");
+});
+
+Deno.test("what ends earlier for C than for us is no target, nor is none, nor one too long", () => {
+  for (const target of ["", "..\0", "/..\0", "a\0b", "\0", "x".repeat(4096)]) {
+    assert.equal(isTarget(target), false);
+    for (const mapping of [ROOT, BUILD]) {
+      assert.equal(contain("/home/u/build/link", target, mapping), undefined);
+    }
+  }
+  assert.equal(contain("/link", "x".repeat(4095), ROOT)?.length, 4095);
+  assert.equal(contain("/link", "/" + "x".repeat(4094), ROOT), undefined, "sshfs would cut it off");
+  assert.equal(contain("link", "x", ROOT), undefined, "nobody knows how deep it is");
+});
+
+Deno.test("a mount is between absolute paths", () => {
+  assert.deepEqual(mappingOf("/", "/m"), { base: "", mountPoint: "/m" });
+  assert.deepEqual(mappingOf("/a//", "/m"), { base: "/a", mountPoint: "/m" });
+  for (const base of ["", ".", "a/b", "./x", "/a/../b", "/a\0b"]) {
+    assert.throws(() => mappingOf(base, "/m"), /no absolute path/);
+  }
+  assert.throws(() => mappingOf("/", "m"), /no absolute path/);
 });
 
 Deno.test("whatever the target, what is shown can't climb out", () => {
@@ -47,6 +95,10 @@ Deno.test("whatever the target, what is shown can't climb out", () => {
     const depth = pick(4);
     for (const mapping of [ROOT, { base: "/d", mountPoint: "/m" }]) {
       const shown = contain("/d".repeat(depth) + "/link", target, mapping);
+      if (shown === undefined) {
+        assert.equal(target, "");
+        continue;
+      }
       if (shown.startsWith("/")) {
         assert.ok(
           shown === mapping.mountPoint || shown.startsWith(mapping.mountPoint + "/"),
