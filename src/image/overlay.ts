@@ -16,7 +16,11 @@ import type { Session } from "../session/session.ts";
 import { SSHD } from "../ssh/config_file.ts";
 
 const INSTALL_SSHD: Readonly<Record<Distro, string>> = {
-  debian: "apt-get update && " +
+  // With ids of their own, so that a session's packages get the ids that they get without sshd: adduser counts up
+  // from 100, useradd -r down from 999. openssh's packages take the user and the group that are there.
+  debian: "{ getent group _ssh || groupadd -g 550 _ssh; getent passwd sshd || " +
+    "useradd -u 550 -g nogroup -M -d /run/sshd -s /usr/sbin/nologin sshd; } >/dev/null; " +
+    "apt-get update && " +
     "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openssh-server && " +
     "rm -rf /var/lib/apt/lists/*",
   alpine: "apk add --no-cache openssh-server openssh-keygen",
