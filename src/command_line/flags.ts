@@ -118,7 +118,7 @@ export const mountFlag = {
 /** `--record` and `--no-record`. */
 export const recordFlag = {
   kind: "boolean",
-  brief: "Record local edits through the mount, for history",
+  brief: "Record local edits through the mount, for history and dockerfile (on by default)",
   optional: true,
 } as const;
 

@@ -8,7 +8,9 @@ import {
   sessionOf,
 } from "../command_line/flags.ts";
 import { usageFailure } from "../error.ts";
+import { recordExecution } from "../history/executions.ts";
 import { quote } from "../quote.ts";
+import { isSecretVariable } from "../secrets.ts";
 import { updateSession } from "../session/session.ts";
 
 export const command = buildCommand<SessionFlags, string[], CliContext>({
@@ -48,6 +50,8 @@ async function exportVariables(
     }
     return;
   }
+  const set = variables.filter(([, value]) => value !== "")
+    .map(([name, value]) => [name, isSecretVariable(name, value) ? null : value]);
   await updateSession(session.dir, (stored) => {
     const env = { ...stored.env };
     for (const [name, value] of variables) {
@@ -55,6 +59,11 @@ async function exportVariables(
       else env[name] = value;
     }
     return { ...stored, env };
+  });
+  recordExecution(session, {
+    time: new Date().toISOString(),
+    set: Object.fromEntries(set),
+    unset: variables.filter(([, value]) => value === "").map(([name]) => name),
   });
 }
 

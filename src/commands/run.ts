@@ -101,7 +101,7 @@ async function runContainer(this: CliContext, flags: RunFlags, ...words: string[
       const mount = kind ?? default_mount ?? stored.mount;
       const record = decideRecording(context, {
         asked: flags.record ?? always_record_inotify,
-        otherwise: stored.record || config.always_record_inotify,
+        otherwise: stored.record,
         mount,
       });
       const key = await findPublicKey(context, config.ssh_key_path);

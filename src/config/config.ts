@@ -83,8 +83,7 @@ function storedBy(
       value: remoteHost === null ? null : remoteHostText(remoteHost),
       settled: true,
     },
-    // One that does not record yet begins to where the configuration says so.
-    ...session.record ? { always_record_inotify: { value: true, settled: false } } : {},
+    always_record_inotify: { value: session.record, settled: false },
     ...session.distro === null ? {} : { default_distro: { value: session.distro, settled: true } },
   };
 }

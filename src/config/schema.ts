@@ -95,7 +95,7 @@ const MOUNT = ["plain", "relay"] as const;
 
 export const UserConfig = v.object({
   always_interactive: v.optional(flag, false),
-  always_record_inotify: v.optional(flag, false),
+  always_record_inotify: v.optional(flag, true),
   default_connect: v.optional(v.picklist(CONNECT, "expected exec or port"), "exec"),
   default_distro: orNone(distro),
   default_docker_registry: orNone(registry),

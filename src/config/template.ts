@@ -46,8 +46,8 @@ export const SETTINGS: Readonly<Record<keyof UserConfig, Setting>> = {
     about: "Accepted from old files; a terminal is found by itself.",
   },
   always_record_inotify: {
-    value: "false",
-    about: "Whether every session records local edits through the mount; see history.",
+    value: "true",
+    about: "Whether a new session records local edits through the mount; see history.",
   },
   default_remote_delay: { value: "0", about: "Accepted from old files; nothing waits." },
 };

@@ -1,10 +1,11 @@
 import { Failure, usageFailure } from "../error.ts";
-import { recordExecution } from "../history/executions.ts";
+import { inputsPath, recordExecution } from "../history/executions.ts";
 import { isWithin } from "../paths.ts";
 import { capture } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
 import { runForeground } from "../process/foreground.ts";
 import { quoteForLogin } from "../quote.ts";
+import { isSecretVariable } from "../secrets.ts";
 import { dropCaches } from "../relay/drop.ts";
 import { containerMount, relayDir, type Session } from "../session/session.ts";
 import { onRemoteHost, socketPath, sshTo } from "../ssh/argv.ts";
@@ -71,11 +72,16 @@ export async function execute(
   const cwd = containerDirectory(context, session, request.workdir);
   const command = request.map ? mapPaths(context, session, request.command) : request.command;
   const began = Date.now();
+  const stdin = stdinFor(terminal, request);
+  const input = stdin === "inherit" && !terminal
+    ? crypto.getRandomValues(new Uint8Array(6)).toHex()
+    : undefined;
   const running = runInContainer(context, session, {
     what: { cwd, command, env: request.env },
     user: request.user,
     terminal,
-    stdin: stdinFor(terminal, request),
+    stdin,
+    input,
   });
   // The first date in a process takes half a millisecond: here the command is on its way already.
   const time = new Date(began).toISOString();
@@ -88,12 +94,32 @@ export async function execute(
     // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
   }
   try {
-    recordExecution(session, { time, cwd, command, exitCode, durationMs });
+    recordExecution(session, {
+      time,
+      cwd,
+      command,
+      exitCode,
+      durationMs,
+      ...session.containerId !== null && { container: session.containerId },
+      ...request.user !== undefined && { user: request.user },
+      ...Object.keys(request.env).length > 0 && { env: withoutSecrets(request.env) },
+      ...terminal && { terminal: true },
+      ...input !== undefined && { input },
+    });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     context.stderr(`dockerdo: the history lacks this command: ${why}\n`);
   }
   return exitCode;
+}
+
+/** The values to be kept: a secret's is not. */
+function withoutSecrets(env: Readonly<Record<string, string>>): Record<string, string | null> {
+  return Object.fromEntries(
+    Object.entries(env).map((
+      [name, value],
+    ) => [name, isSecretVariable(name, value) ? null : value]),
+  );
 }
 
 /**
@@ -192,11 +218,12 @@ function isRealPath(path: string, real: string): boolean {
 async function runInContainer(
   context: Context & Needs,
   session: Session,
-  { what, user, terminal, stdin }: {
+  { what, user, terminal, stdin, input }: {
     readonly what: ContainerCommand;
     readonly user: string | undefined;
     readonly terminal: boolean;
     readonly stdin: "inherit" | "null" | "passed on";
+    readonly input: string | undefined;
   },
 ): Promise<number> {
   const token = `dodo-${crypto.getRandomValues(new Uint8Array(16)).toHex()}`;
@@ -214,6 +241,7 @@ async function runInContainer(
     // With a terminal, Ctrl-C is a byte that goes to the other side; without, it is for us to pass on.
     detached: !terminal,
     guard: () => signalling("HUP"),
+    note: input === undefined ? undefined : { path: inputsPath(session), mark: input },
     onSignal: (signal, child) => {
       const again = interruption !== undefined;
       interruption ??= signal;

@@ -11,16 +11,50 @@ export interface Execution {
   readonly command: readonly string[];
   readonly exitCode: number;
   readonly durationMs: number;
+  /** Docker's id of the container; like all that follows, histories from before it was recorded have none. */
+  readonly container?: string;
+  /** What `-u` said. */
+  readonly user?: string;
+  /** What `-e` set; null for a value that looks like a secret and is not kept. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  readonly terminal?: true;
+  /** The mark by which `inputs` knows what stdin was; see {@link readInputs}. */
+  readonly input?: string;
 }
+
+/** One `dockerdo export`, in the same file. */
+export interface ExportEvent {
+  readonly time: string;
+  /** null for a value that looks like a secret. */
+  readonly set: Readonly<Record<string, string | null>>;
+  readonly unset: readonly string[];
+}
+
+/** What a command's stdin was, where it was neither a terminal nor nothing. */
+export type Input =
+  | { readonly kind: "pipe" }
+  | {
+    readonly kind: "file";
+    /** On the local host. */
+    readonly path: string;
+    readonly size: number;
+    /** Seconds since 1970. */
+    readonly mtime: number;
+  };
 
 /** The file that holds a session's executions, one JSON object a line. */
 export function historyPath(session: Session): string {
   return `${session.dir}/history.jsonl`;
 }
 
-/** Adds an execution to the session's history: one write of one line, so that parallel ones never mix. */
-export function recordExecution(session: Session, execution: Execution): void {
-  Deno.writeTextFileSync(historyPath(session), `${JSON.stringify(execution)}\n`, {
+/** The file in which the guard of each command writes down what stdin is: only a child of ours may look. */
+export function inputsPath(session: Session): string {
+  return `${session.dir}/inputs`;
+}
+
+/** Adds to the session's history: one write of one line, so that parallel ones never mix. */
+export function recordExecution(session: Session, event: Execution | ExportEvent): void {
+  Deno.writeTextFileSync(historyPath(session), `${JSON.stringify(event)}\n`, {
     append: true,
     mode: 0o600,
   });
@@ -31,12 +65,22 @@ export async function* readExecutions(
   context: Context,
   session: Session,
 ): AsyncGenerator<Execution> {
+  for await (const event of readHistory(context, session)) {
+    if ("command" in event) yield event;
+  }
+}
+
+/** {@link readExecutions}, with the exports among them. */
+export async function* readHistory(
+  context: Context,
+  session: Session,
+): AsyncGenerator<Execution | ExportEvent> {
   let number = 0;
   for await (const line of linesOf(historyPath(session))) {
     number++;
-    const execution = parseExecution(line);
-    if (execution !== undefined) {
-      yield execution;
+    const event = parseExecution(line) ?? parseExport(line);
+    if (event !== undefined) {
+      yield event;
       continue;
     }
     context.stderr(`dockerdo: ${historyPath(session)}:${number} is damaged and left out\n`);
@@ -66,15 +110,63 @@ export async function* linesOf(path: string): AsyncGenerator<string> {
 
 /** The execution in a line of the history; undefined where it is none. */
 export function parseExecution(line: string): Execution | undefined {
+  const found = parseObject(line);
+  const { time, cwd, command, exitCode, durationMs } = found;
+  const valid = typeof time === "string" && typeof cwd === "string" && isTexts(command) &&
+    typeof exitCode === "number" && typeof durationMs === "number";
+  if (!valid) return undefined;
+  const { container, user, env, terminal, input } = found;
+  return {
+    time,
+    cwd,
+    command,
+    exitCode,
+    durationMs,
+    ...typeof container === "string" && { container },
+    ...typeof user === "string" && { user },
+    ...isVariables(env) && { env },
+    ...terminal === true && { terminal },
+    ...typeof input === "string" && { input },
+  };
+}
+
+/** The export in a line of the history; undefined where it is none. */
+export function parseExport(line: string): ExportEvent | undefined {
+  const { time, set, unset } = parseObject(line);
+  return typeof time === "string" && isVariables(set) && isTexts(unset)
+    ? { time, set, unset }
+    : undefined;
+}
+
+function parseObject(line: string): Readonly<Record<string, unknown>> {
   try {
-    const { time, cwd, command, exitCode, durationMs } = JSON.parse(line) as Partial<Execution>;
-    const valid = typeof time === "string" && typeof cwd === "string" && Array.isArray(command) &&
-      command.every((word) => typeof word === "string") && typeof exitCode === "number" &&
-      typeof durationMs === "number";
-    return valid ? { time, cwd, command, exitCode, durationMs } : undefined;
+    return Object(JSON.parse(line));
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((word) => typeof word === "string");
+}
+
+function isVariables(value: unknown): value is Readonly<Record<string, string | null>> {
+  return value !== null && typeof value === "object" && !Array.isArray(value) &&
+    Object.values(value).every((word) => word === null || typeof word === "string");
+}
+
+/** What stdin was of the commands with an `input`, by that. */
+export async function readInputs(session: Session): Promise<ReadonlyMap<string, Input>> {
+  const inputs = new Map<string, Input>();
+  for await (const line of linesOf(inputsPath(session))) {
+    const [, key = "", kind, size, mtime, path] =
+      /^([0-9a-f]+) (pipe|file)(?: (\d+) (\d+) (\/.*))?$/.exec(line) ?? [];
+    if (kind === "pipe") inputs.set(key, { kind });
+    else if (kind === "file" && path !== undefined) {
+      inputs.set(key, { kind, path, size: Number(size), mtime: Number(mtime) });
+    }
+  }
+  return inputs;
 }
 
 /** The session's variables as lines of shell. */

@@ -1,9 +1,19 @@
 import { announce, asLine, endChild, finish, forget, spawn, surroundings } from "./child.ts";
 import type { Context } from "./context.ts";
 
-// It waits for a line that never comes: the end of its stdin is the end of us. $1 the child's pid, then the guard.
-const GUARDIAN =
-  'trap "" HUP INT QUIT TERM; read -r _ || { kill "$1"; shift; "$@"; } >/dev/null 2>&1';
+// It waits for a line that never comes: the end of its stdin is the end of us. $1 the child's pid, $2 a file for a
+// note about the child's stdin or nothing, $3 the note's mark, then the guard. Deno may not look at its own stdin.
+const GUARDIAN = `trap "" HUP INT QUIT TERM
+if [ "$2" ]; then
+  umask 077
+  if [ -p "/proc/$1/fd/0" ]; then echo "$3 pipe" >>"$2"
+  elif [ -f "/proc/$1/fd/0" ]; then
+    note="$3 file $(stat -L -c '%s %Y' "/proc/$1/fd/0") $(readlink "/proc/$1/fd/0")"
+    printf '%s\\n' "$note" >>"$2"
+  fi
+fi
+child=$1; shift 3
+read -r _ || { kill "$child"; "$@"; } >/dev/null 2>&1`;
 
 /**
  * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
@@ -14,7 +24,7 @@ const GUARDIAN =
 export async function runForeground(
   context: Context,
   argv: readonly string[],
-  { env, stdin, detached, guard, onSignal }: {
+  { env, stdin, detached, guard, note, onSignal }: {
     readonly env: Readonly<Record<string, string>>;
     /**
      * "passed on" is for a terminal where the child is detached: out of the terminal's session it would read
@@ -24,6 +34,8 @@ export async function runForeground(
     /** Out of the terminal's reach: what Ctrl-C means is for `onSignal` to say. */
     readonly detached: boolean;
     readonly guard: () => readonly string[];
+    /** A file to which a line about the child's stdin is added, `MARK pipe` or `MARK file SIZE MTIME PATH`. */
+    readonly note: { readonly path: string; readonly mark: string } | undefined;
     readonly onSignal: (signal: Deno.Signal, child: Deno.ChildProcess) => void;
   },
 ): Promise<number> {
@@ -45,7 +57,8 @@ export async function runForeground(
   if (stdin === "passed on") Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
   // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
   // Out of our process group, like the child: whoever kills the group must not kill the guard.
-  const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", String(child.pid), ...guard()]), {
+  const guarded = [String(child.pid), note?.path ?? "", note?.mark ?? ""];
+  const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", ...guarded, ...guard()]), {
     ...where,
     stdin: "piped",
     stdout: "null",

@@ -106,6 +106,7 @@ export const SESSION_FILES = [
   "activate",
   "activate.fish",
   "history.jsonl",
+  "inputs",
   "changes.jsonl",
   "mount-remote.log",
   "mount-container.log",

@@ -15,6 +15,7 @@ const ORDER = [
   "command_line",
   "exec",
   "config",
+  "dockerfile",
   "push",
   "image",
   "history",
@@ -37,6 +38,7 @@ const FILES: Readonly<Record<string, string>> = {
   "src/nearest.ts": "base",
   "src/bytes.ts": "base",
   "src/error.ts": "base",
+  "src/secrets.ts": "base",
 };
 
 function roomOf(path: string): string {

@@ -13,7 +13,7 @@ import { temporaryDir, testContext, testSession } from "../fixture.ts";
 
 const DEFAULTS = {
   always_interactive: false,
-  always_record_inotify: false,
+  always_record_inotify: true,
   default_connect: "exec",
   default_distro: null,
   default_docker_registry: null,
@@ -135,6 +135,7 @@ ssh_key_path: ~/.ssh/id_rsa.pub
   assert.deepEqual(await read(source), {
     config: {
       ...DEFAULTS,
+      always_record_inotify: false,
       default_distro: "ubuntu",
       default_remote_delay: 0.3,
       ssh_key_path: "/h/.ssh/id_rsa.pub",
@@ -381,12 +382,10 @@ Deno.test("explainConfig() says where each value comes from: environment, sessio
       .map(({ key, value, source, where }) =>
         `${key} ${showValue(value)} ${source} ${where?.replace(dir.path, "") ?? "-"}`
       );
-  const rest = [
-    "always_interactive false default -",
-    "always_record_inotify false default -",
-    "default_connect port environment DOCKERDO_DEFAULT_CONNECT",
-  ];
+  const rest = ["default_connect port environment DOCKERDO_DEFAULT_CONNECT"];
   assert.deepEqual(await short(), [
+    "always_interactive false default -",
+    "always_record_inotify true default -",
     ...rest,
     "default_distro none default -",
     "default_docker_registry none default -",
@@ -400,6 +399,8 @@ Deno.test("explainConfig() says where each value comes from: environment, sessio
   ]);
   const remoteHost = { name: "::1", user: "me", port: 22 };
   assert.deepEqual(await short(testSession({ remoteHost, distro: "alpine" })), [
+    "always_interactive false default -",
+    "always_record_inotify false session demo",
     ...rest,
     "default_distro alpine session demo",
     "default_docker_registry none session demo",

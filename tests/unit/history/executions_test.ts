@@ -4,7 +4,10 @@ import {
   type Execution,
   executionRenderer,
   historyPath,
+  inputsPath,
   readExecutions,
+  readHistory,
+  readInputs,
   recordExecution,
   renderEnvironment,
 } from "../../../src/history/executions.ts";
@@ -134,3 +137,39 @@ for (const word of ["A=b", "if", "time"]) {
     assert.equal(stdout, "found it\n");
   });
 }
+
+Deno.test("readHistory() has exports among the commands, with what each command was given", async () => {
+  using dir = temporaryDir();
+  const session = testSession({ dir: dir.path });
+  const all = [
+    execution({
+      container: "c1",
+      user: "app:app",
+      env: { A: "1", TOKEN: null },
+      terminal: true,
+      input: "00ff",
+    }),
+    { time: "2025-01-02T03:04:05.678Z", set: { PATH: "/opt/bin", KEY: null }, unset: ["B"] },
+  ];
+  for (const one of all) recordExecution(session, one);
+  const context = testContext();
+  assert.deepEqual(await Array.fromAsync(readHistory(context, session)), all);
+  assert.deepEqual(await Array.fromAsync(readExecutions(context, session)), all.slice(0, 1));
+  assert.equal(context.written.stderr, "");
+});
+
+Deno.test("readInputs() tells files from pipes, and leaves out what is neither", async () => {
+  using dir = temporaryDir();
+  const session = testSession({ dir: dir.path });
+  Deno.writeTextFileSync(
+    inputsPath(session),
+    "0a pipe\n0b file 12 1700000000 /home/me/a b.sql\n0c file  /x\nodd\n0d file 1 2 pipe:[3]\n",
+  );
+  assert.deepEqual(
+    await readInputs(session),
+    new Map([
+      ["0a", { kind: "pipe" }],
+      ["0b", { kind: "file", path: "/home/me/a b.sql", size: 12, mtime: 1700000000 }],
+    ]),
+  );
+});
