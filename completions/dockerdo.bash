@@ -4,8 +4,13 @@
 _dockerdo() {
   local -a words=()
   local cword=0 current='' glued=''
-  local options='' values='' operand='' docker='' command='' word='' previous='' at=2 rest='' chosen=''
   COMPREPLY=()
+  __dockerdo_candidates
+  __dockerdo_quote
+}
+
+__dockerdo_candidates() {
+  local options='' values='' operand='' docker='' command='' word='' previous='' at=2 rest='' chosen=''
   __dockerdo_words
   case ${words[0]##*/} in
     dodo) command=exec at=1 ;;
@@ -150,7 +155,6 @@ __dockerdo_offer() {
       ;;
     path | directory | program)
       __dockerdo_lines "$prefix" "$what" "${current#"$prefix"}"
-      __dockerdo_quote
       # A directory is not the end of a path.
       if [ "${#COMPREPLY[@]}" -eq 1 ] && [[ ${COMPREPLY[0]} == */ ]]; then
         __dockerdo_option nospace
@@ -160,20 +164,35 @@ __dockerdo_offer() {
   esac
 }
 
-# Has readline quote the names; it leaves a $ alone where no local file is called so.
+# Quotes every candidate for the place where it is inserted: what a container, a host or docker says must stay
+# one word. One that no quoting makes safe or visible there is not offered.
 __dockerdo_quote() {
-  local at=0 name
-  case "${COMPREPLY[*]-}" in *'$'*) ;; *) __dockerdo_option filenames; return ;; esac
-  while [ "$at" -lt "${#COMPREPLY[@]}" ]; do
-    name=${COMPREPLY[at]}
-    case ${words[cword]} in
-      "'"*) ;;
-      '"'*) name=${name//'$'/'\$'} ;;
+  local raw=${words[cword]-} quote='' name common='' first=1
+  local -a safe=()
+  case $raw in "'"* | '"'*) quote=${raw:0:1} raw=${raw#?} ;; esac
+  case $quote in
+    "'") [[ $raw != *"'"* ]] || COMPREPLY=() ;;
+    '"') [[ $raw != *[\\\"\`\$]* ]] || COMPREPLY=() ;;
+    *) [[ ${raw//\\?/} != *[\'\"\`\$]* ]] || COMPREPLY=() ;;
+  esac
+  for name in ${COMPREPLY[@]+"${COMPREPLY[@]}"}; do
+    if [[ $name == *[[:cntrl:]]* ]]; then continue; fi
+    case $quote in
+      "'") name=${name//\'/"'\\''"} ;;
+      '"')
+        # Between double quotes nothing keeps the history from being expanded.
+        if [[ $name == *'!'* ]]; then continue; fi
+        name=${name//\\/\\\\} name=${name//\"/\\\"} name=${name//\$/\\\$} name=${name//\`/\\\`}
+        ;;
       *) printf -v name %q "$name" ;;
     esac
-    COMPREPLY[at]=$name
-    at=$((at + 1))
+    safe+=("$name")
+    if [ -n "$first" ]; then common=$name first=; fi
+    while [[ $name != "$common"* ]]; do common=${common%?}; done
   done
+  COMPREPLY=(${safe[@]+"${safe[@]}"})
+  # Readline inserts what all have in common; it must not end between a backslash and its character.
+  if [ "${#safe[@]}" -gt 1 ] && [[ ${common//\\\\/} == *\\ ]]; then COMPREPLY+=(' '); fi
 }
 
 # Bash 3 has no compopt; outside of a completion it complains.

@@ -119,16 +119,15 @@ export async function mount(
   throw mountFailure(point, words.trim());
 }
 
-// Containment, where sshfs has it, refuses links that lead out; resolved by the server, all of them can be read.
-// The relay keeps them inside by itself, and shows them as links.
+// Without the relay the server resolves links, so none leads out of the mount, whatever sshfs can do by itself. The
+// relay keeps them inside and shows them as links.
 async function symlinkOptions(
   context: Context,
   { relayed }: { readonly relayed: boolean },
 ): Promise<string[]> {
+  if (!relayed) return ["follow_symlinks"];
   const { stdout, stderr } = await capture(context, ["sshfs", "-h"], { question: true });
-  const help = stdout + stderr;
-  if (relayed) return help.includes("no_contain_symlinks") ? ["no_contain_symlinks"] : [];
-  return help.includes("contain_symlinks") ? ["follow_symlinks"] : [];
+  return `${stdout}${stderr}`.includes("no_contain_symlinks") ? ["no_contain_symlinks"] : [];
 }
 
 /** A value in libfuse's list of options. In ssh_command it may have no blank: sshfs splits there. */

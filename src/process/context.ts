@@ -1,13 +1,22 @@
 /** The context of this process: its environment, directory and streams. */
 export function hostContext(): Context {
   return {
-    env: Deno.env.toObject(),
+    env: hostEnvironment(Deno.env.toObject()),
     cwd: currentDirectory(),
     verbose: false,
     dryRun: false,
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => void writeAll(Deno.stderr, text),
   };
+}
+
+/**
+ * The environment that children get: without the parts of `PATH` that mean the current directory, which may be a
+ * container's.
+ */
+export function hostEnvironment(env: Record<string, string>): Record<string, string> {
+  const path = env["PATH"]?.split(":").filter((dir) => dir.startsWith("/")).join(":");
+  return path === undefined ? env : { ...env, PATH: path };
 }
 
 // A directory that was removed has no name any more, and one that is no UTF-8 none for Deno; most commands need none.

@@ -107,7 +107,7 @@ Deno.test("checkMountPoint() takes a directory that is empty or not there, and n
 
 for (
   const [kind, help, expected] of [
-    ["plain", "", "attr_timeout=0,entry_timeout=0,fsname=F"],
+    ["plain", "", "attr_timeout=0,entry_timeout=0,fsname=F,follow_symlinks"],
     ["plain", "no_contain_symlinks", "attr_timeout=0,entry_timeout=0,fsname=F,follow_symlinks"],
     ["relay", "", "sync_readdir,attr_timeout=0.03,entry_timeout=0.03,fsname=F"],
     [
@@ -138,7 +138,7 @@ for (
     const options = `reconnect,idmap=user,dir_cache=no,${expected}`
       .replace("=F", "=dockerdo:0a1b2c3d4e5f:container");
     assert.deepEqual(fake.calls(), [
-      ["sshfs", "-h"],
+      ...kind === "relay" ? [["sshfs", "-h"]] : [],
       kind === "plain"
         ? ["sshfs", "-F", config, "container:/", point, "-o", options]
         : ["sshfs", "container:/", point, "-o", `ssh_command=${wrapper},${options}`],

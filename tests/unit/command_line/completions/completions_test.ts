@@ -101,9 +101,17 @@ const CASES: readonly Asked[] = [
   { line: "dockerdo run --volumes", offered: ["--volumes-from"] },
   { line: "dodo --work", offered: ["--workdir"] },
   { line: "dodo ls --work", offered: [] },
-  { line: "dodo -w my", offered: ["my bin/", "my dir/"] },
+  {
+    line: "dodo -w my",
+    offered: ["my bin/", "my dir/"],
+    inBash: ["my\\ bin/", "my\\ dir/"],
+  },
   { line: "dodo my", offered: ["mycc"] },
-  { line: "dodo ls -l my", offered: ["my bin/", "my dir/", "my file"] },
+  {
+    line: "dodo ls -l my",
+    offered: ["my bin/", "my dir/", "my file"],
+    inBash: ["my\\ bin/", "my\\ dir/", "my\\ file"],
+  },
   {
     line: "dodo -e A=b ls pl",
     pieces: ["dodo", "-e", "A", "=", "b", "ls", "pl"],
@@ -115,10 +123,15 @@ const CASES: readonly Asked[] = [
   { line: "dodo --session ", offered: ["alpha", "beta"] },
   { line: "dockerdo rm ", offered: ["alpha", "beta"] },
   { line: "dockerdo start a", offered: ["alpha"] },
-  { line: "dodo ls my\\ d", pieces: ["dodo", "ls", "my\\ d"], offered: ["my dir/"] },
+  {
+    line: "dodo ls my\\ d",
+    pieces: ["dodo", "ls", "my\\ d"],
+    offered: ["my dir/"],
+    inBash: ["my\\ dir/"],
+  },
   { line: "dodo ls 'my d", pieces: ["dodo", "ls", "'my d"], offered: ["my dir/"] },
   { line: 'dodo ls "my f', pieces: ["dodo", "ls", '"my f'], offered: ["my file"] },
-  { line: "dodo ls it", offered: ["it's"] },
+  { line: "dodo ls it", offered: ["it's"], inBash: ["it\\'s"] },
   { line: "dodo ls x", offered: ["x$y"], inBash: ["x\\$y"] },
 ];
 
@@ -196,3 +209,94 @@ async function askZsh(): Promise<{ stdout: string; stderr: string }> {
 function linesOf(text: string): string[] {
   return text.split("\n").filter(Boolean).sort();
 }
+
+const QUOTED: readonly {
+  readonly name: string;
+  readonly typed: string;
+  readonly candidates: readonly string[];
+  readonly offered: readonly string[];
+}[] = [
+  {
+    name: "escapes what the shell would read",
+    typed: "a",
+    candidates: ["a`touch p`b", "a $(x)", "a;b", "~a", "a\\b"],
+    offered: ["a\\`touch\\ p\\`b", "a\\ \\$\\(x\\)", "a\\;b", "\\~a", "a\\\\b"],
+  },
+  {
+    name: "escapes what double quotes let through, and drops what they cannot hold",
+    typed: '"a',
+    candidates: ["a`touch p`$x", 'a"b', "a\\b", "a!b"],
+    offered: ["a\\`touch p\\`\\$x", 'a\\"b', "a\\\\b", " "],
+  },
+  {
+    name: "closes and opens single quotes around one",
+    typed: "'a",
+    candidates: ["a'`x`", "a$y"],
+    offered: ["a'\\''`x`", "a$y"],
+  },
+  {
+    name: "drops control characters",
+    typed: "a",
+    candidates: ["a\rb", "a\x1b[2J", "ab"],
+    offered: ["ab"],
+  },
+  {
+    name: "offers nothing after a quote in the middle",
+    typed: 'a"b',
+    candidates: ['a"bc'],
+    offered: [],
+  },
+  {
+    name: "offers nothing after a command substitution",
+    typed: "$(a",
+    candidates: ["$(ab"],
+    offered: [],
+  },
+];
+
+for (const { name, typed, candidates, offered } of QUOTED) {
+  Deno.test(`bash ${name}`, async () => {
+    const script = `source "$1/dockerdo.bash"
+words=(dodo "$2") cword=1 COMPREPLY=("\${@:3}")
+__dockerdo_quote
+if [ "\${#COMPREPLY[@]}" -gt 0 ]; then printf '%s\\n' "\${COMPREPLY[@]}"; fi`;
+    const { stdout } = await system(
+      ["bash", "--norc", "-c", script, "bash", SCRIPTS, typed, ...candidates],
+      { env: { PATH: Deno.env.get("PATH") ?? "" }, cwd: "/" },
+    );
+    assert.deepEqual(stdout.split("\n").slice(0, -1), offered);
+  });
+}
+
+// As an attacker in the container would have it: a name that is a command where the shell reads it.
+const ATTACKS = ["a`touch hit`b", "q`touch hit`$x", "s'`touch hit`", "b;touch hit"];
+
+function plantAttacks(home: string): void {
+  for (const name of ATTACKS) Deno.writeTextFileSync(`${home}/there/${name}`, "");
+  const dodo = '#!/bin/sh\nprintf "took:<%s>\\n" "$@"\n';
+  Deno.writeTextFileSync(`${home}/bin/dodo`, dodo, { mode: 0o755 });
+}
+
+const TYPED = ["a", '"a', "'a", "q", '"q', "'s", '"s', "b", "'b"];
+
+testWith("python3", "no name in the container is run by bash after TAB and Enter", async () => {
+  using user = home();
+  plantAttacks(user.path);
+  const terminal = new URL("../../../lab/terminal.py", import.meta.url).pathname;
+  for (const typed of TYPED) {
+    const name = ATTACKS.find((attack) => attack.startsWith(typed.at(-1) ?? "")) ?? "";
+    const steps = [
+      ["", `PS1=re''ady:; source ${SCRIPTS}/dockerdo.bash\r`],
+      ["ready:", `dodo cat ${typed}\t`],
+      ["touch", "\r"],
+      ["took:<cat>", ""],
+      [">", "exit\r"],
+    ];
+    const { stdout } = await system(
+      ["python3", terminal, JSON.stringify(steps), "bash", "--norc", "--noprofile", "-i"],
+      { env: { ...user.env, TERM: "dumb" }, cwd: user.path },
+    );
+    assert.ok(stdout.replaceAll("\r", "").includes(`took:<${name}>`), `${typed}: ${stdout}`);
+  }
+  assert.equal((await system(["ls"], { cwd: user.path })).stdout.includes("hit"), false);
+});
