@@ -64,6 +64,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Show commands, variables and modified files",
     load: () => import("./commands/history.ts"),
   },
+  logs: {
+    brief: "Print what the container's main process wrote",
+    load: () => import("./commands/logs.ts"),
+  },
   list: { brief: "List all sessions", load: () => import("./commands/list.ts") },
   stop: {
     group: "End",

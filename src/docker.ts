@@ -16,6 +16,9 @@ export interface Container {
   /** docker's own word: created, running, paused, restarting, removing, exited or dead. */
   readonly status: string;
   readonly exitCode: number;
+  /** When it ended last, as docker writes it; empty where it never has. */
+  readonly finishedAt: string;
+  readonly outOfMemory: boolean;
   readonly image: string;
   readonly sessionId: string | undefined;
   /** What docker gives each process: the image's ENV, `docker run -e`, HOSTNAME and PATH. */
@@ -245,6 +248,8 @@ export function parseContainers(json: string): Container[] {
       name: asText(field(item, "Name")).replace(/^\//, ""),
       status: asText(field(state, "Status")),
       exitCode: Number(field(state, "ExitCode") ?? 0),
+      finishedAt: asText(field(state, "FinishedAt")).replace(/^0001-.*/, ""),
+      outOfMemory: field(state, "OOMKilled") === true,
       image: asText(field(config, "Image")),
       sessionId: typeof sessionId === "string" ? sessionId : undefined,
       env: { HOSTNAME: asText(field(config, "Hostname")), ...parseEnv(field(config, "Env")) },

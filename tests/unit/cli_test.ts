@@ -13,7 +13,7 @@ import {
 
 const VERBS = [
   ...["install", "completions", "doctor", "config", "init", "overlay", "build", "push", "run"],
-  ...["exec", "export", "status", "history", "list", "stop", "start", "rm", "prune"],
+  ...["exec", "export", "status", "history", "logs", "list", "stop", "start", "rm", "prune"],
 ];
 
 async function call(

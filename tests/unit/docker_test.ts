@@ -24,6 +24,8 @@ const CREATED = {
   name: "recorded-created",
   status: "created",
   exitCode: 0,
+  finishedAt: "",
+  outOfMemory: false,
   image: "lab/entrypoint:1",
   sessionId: "0a1b2c3d4e5f",
   env: {
@@ -40,8 +42,20 @@ Deno.test("parseContainers() reads what a real engine answered", () => {
   const [created, exited, ...rest] = parseContainers(recorded("containers.json"));
   assert.deepEqual(created, CREATED);
   assert.deepEqual(
-    { name: exited?.name, status: exited?.status, sessionId: exited?.sessionId, rest },
-    { name: "recorded-exited", status: "exited", sessionId: undefined, rest: [] },
+    {
+      name: exited?.name,
+      status: exited?.status,
+      finishedAt: exited?.finishedAt,
+      sessionId: exited?.sessionId,
+      rest,
+    },
+    {
+      name: "recorded-exited",
+      status: "exited",
+      finishedAt: "2026-11-23T18:34:17.84497179Z",
+      sessionId: undefined,
+      rest: [],
+    },
   );
 });
 
@@ -135,6 +149,8 @@ Deno.test("parseContainers() fills in what an engine leaves out", () => {
       name: "",
       status: "",
       exitCode: 0,
+      finishedAt: "",
+      outOfMemory: false,
       image: "",
       sessionId: undefined,
       env: { HOSTNAME: "", PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
