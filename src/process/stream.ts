@@ -1,4 +1,5 @@
-import { announce, type Context, endChild, finish, spawn, surroundings } from "./child.ts";
+import { announce, endChild, finish, spawn, surroundings } from "./child.ts";
+import type { Context } from "./context.ts";
 import { quoteAll } from "../quote.ts";
 
 /**

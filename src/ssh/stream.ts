@@ -1,7 +1,8 @@
-import type { Context } from "../process/child.ts";
+import type { Context } from "../process/context.ts";
 import { stream } from "../process/stream.ts";
 import type { Session } from "../session/session.ts";
-import { type Destination, markedLine, sshTo } from "./argv.ts";
+import { type Destination, sshTo } from "./argv.ts";
+import { markedLine } from "./master.ts";
 
 // $@ the command, which gets no stdin: the end of ours is the end of who wants its output, and ends it too.
 const TIED = `exec 3<&0
