@@ -13,6 +13,8 @@ interface Verb {
   /** Options that are not ours are docker's: they go on untouched. */
   readonly passesOptions?: true;
   readonly hidden?: true;
+  /** The overview has its name only, in its last row: the others fill the screen. */
+  readonly minor?: true;
 }
 
 // In the order in which a session needs them.
@@ -24,6 +26,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   completions: {
     brief: "Print the completions of bash, zsh or fish",
+    minor: true,
     load: async () => (await import("./commands/completions.ts")).completions(describeAll),
   },
   doctor: {
@@ -32,6 +35,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   config: {
     brief: "Show each setting and where it comes from",
+    minor: true,
     load: () => import("./commands/config.ts"),
   },
   init: {
@@ -66,6 +70,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   logs: {
     brief: "Print what the container's main process wrote",
+    minor: true,
     load: () => import("./commands/logs.ts"),
   },
   list: { brief: "List all sessions", load: () => import("./commands/list.ts") },
@@ -82,6 +87,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   rm: { brief: "Remove the container, and the session", load: () => import("./commands/rm.ts") },
   prune: {
     brief: "Remove the sessions whose container is gone",
+    minor: true,
     load: () => import("./commands/prune.ts"),
   },
   reconnect: {
@@ -167,7 +173,8 @@ function entries(): Entry[] {
 
 /** What `dockerdo --help` prints: all commands, in the order in which one needs them. */
 function overviewText(): string {
-  const shown = entries();
+  const shown = entries().filter((entry) => VERBS[entry.name]?.minor === undefined);
+  const minor = entries().map((entry) => entry.name).filter((name) => VERBS[name]?.minor === true);
   const widest = (texts: readonly string[]): number =>
     Math.max(...texts.map((text) => text.length)) + 2;
   const group = widest(shown.map((entry) => entry.group));
@@ -180,6 +187,7 @@ function overviewText(): string {
       const isFirst = shown[at - 1]?.group !== entry.group;
       return (isFirst ? entry.group : "").padEnd(group) + entry.name.padEnd(name) + entry.brief;
     }),
+    `${"Also".padEnd(group)}${minor.join(", ")}`,
     "",
     "  source $(dockerdo init --remote HOST --image debian:bookworm)",
     "  dockerdo build && dockerdo push && dockerdo run && dodo uname -a",
