@@ -323,12 +323,12 @@ under() { case $1 in /*) printf "%s" "$1" ;; *) printf "%s" "$HOME/$2" ;; esac; 
 session_files() {
   set +f
   for file in "$(under "$XDG_DATA_HOME" .local/share)"/dockerdo/*/session.json; do
-    [ -f "$file" ] && printf "%s\n" "$file"
+    [ -f "$file" ] && [ -O "${file%/*}" ] && printf "%s\n" "$file"
   done
   for entry in "$(under "$XDG_STATE_HOME" .local/state)"/dockerdo/sessions/*; do
     dir=
     [ -f "$entry" ] && { IFS= read -r dir <"$entry" || :; }
-    [ -n "$dir" ] && [ -f "$dir/session.json" ] && printf "%s\n" "$dir/session.json"
+    [ -n "$dir" ] && [ -O "$dir" ] && [ -f "$dir/session.json" ] && printf "%s\n" "$dir/session.json"
   done
 }
 
@@ -361,6 +361,7 @@ choose='
   }
   function within(path, dir) { return path == dir || index(path, dir "/") == 1 }
   /^  "name": "/ { name[FILENAME] = text($0) }
+  /^  "socketDir": "/ { sockets[FILENAME] = text($0) }
   /^  "workDir": "/ { work[FILENAME] = text($0) }
   /^  "remoteHost": \{/ { remote = 1 }
   /^  \}/ { remote = 0 }
@@ -379,15 +380,18 @@ choose='
         best = rank; found = file
       }
     }
-    if (best) print found "\n" work[found] "\n" directory[found] "\n" path[found] "\n" host[found]
+    if (best) print found "\n" work[found] "\n" directory[found] "\n" path[found] "\n" host[found] "\n" sockets[found]
   }
 '
 load_session() {
   here=$(pwd -P) || return
   found=$(current_session; echo .)
-  { IFS= read -r file && IFS= read -r work && IFS= read -r directory && IFS= read -r path && IFS= read -r host; } <<END
+  { IFS= read -r file && IFS= read -r work && IFS= read -r directory && IFS= read -r path && IFS= read -r host &&
+    IFS= read -r sockets; } <<END
 $found
 END
+  # What another user has put in their place is not believed.
+  [ -O "${file%/*}" ] && [ -O "$sockets" ]
 }
 
 # What is in the container: inside path|directory|program WORD
@@ -480,7 +484,7 @@ docker_words() {
   word=$2
   case $option$word in *[!A-Za-z0-9_./:=@,+-]*) return ;; esac
   if [ "$verb" != build ] && load_session && [ -n "$host" ]; then
-    over_master "${file%/*}/ssh_config" "$host" "docker __complete $verb $option '$word'"
+    over_master "${file%/*}/ssh_config.remote" "$host" "docker __complete $verb $option '$word'"
   else
     limited docker __complete "$verb" ${option:+"$option"} "$word"
   fi | awk -F '\t' '/^:[0-9]+$/ { exit } /^_activeHelp_/ { next } { print $1 }'

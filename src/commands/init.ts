@@ -34,6 +34,7 @@ import {
   refusePythonSession,
   saveSession,
   type Session,
+  unnamedSessionDir,
 } from "../session/session.ts";
 import { parseRemoteHost } from "../session/remote_host.ts";
 import { makeSocketDir } from "../ssh/master.ts";
@@ -114,7 +115,7 @@ async function init(this: CliContext, flags: InitFlags, name?: string): Promise<
   if (buildPoint !== undefined) await checkMountPoint(context, buildPoint);
 
   await using undo = new AsyncDisposableStack();
-  const session = await makeSessionDir(context, planned, { named: name !== undefined, undo });
+  const session = await makeSessionDir(context, planned, { undo });
   if (session.remoteHost !== null) {
     progress(context, "local", `Connecting to ${session.remoteHost.name}`);
   }
@@ -177,27 +178,28 @@ async function planSession(context: Context, flags: InitFlags, name?: string): P
       mount,
     }),
     identityFile: null,
+    identityAgent: null,
     containerId: null,
     image: { env: {}, workdir: "/", loginShell: "" },
     env: {},
-    dir: name === undefined ? "" : namedSessionDir(context, name),
+    dir: name === undefined ? unnamedSessionDir(context, id) : namedSessionDir(context, name),
   };
 }
 
 async function makeSessionDir(
   context: Context,
   planned: Session,
-  { named, undo }: { readonly named: boolean; readonly undo: AsyncDisposableStack },
+  { undo }: { readonly undo: AsyncDisposableStack },
 ): Promise<Session> {
   if (context.dryRun) {
     return {
       ...planned,
-      dir: planned.dir || "/tmp/dockerdo_XXXXXX",
+
       socketDir: "/tmp/dockerdo-XXXXXX",
     };
   }
-  const dir = named ? planned.dir : await Deno.makeTempDir({ prefix: "dockerdo_" });
-  if (named) await makeNamedDir(dir, planned.name);
+  const { dir } = planned;
+  await makeNamedDir(dir, planned.name);
   undo.defer(() => Deno.remove(dir, { recursive: true }));
   const socketDir = await makeSocketDir(context, planned.id);
   undo.defer(() => Deno.remove(socketDir, { recursive: true }).catch(() => {}));

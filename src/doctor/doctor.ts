@@ -54,7 +54,7 @@ export async function* diagnose(
     const own = known?.remoteHost?.name === host.name && remote === undefined;
     const target = {
       host,
-      sshConfig: own ? sshConfigPath(known) : null,
+      sshConfig: own ? sshConfigPath(known, "remote") : null,
       forwards: (known?.connect ?? config?.default_connect) === "port",
     };
     checks.push(["remote host", () => checkRemote(context, target)]);

@@ -7,7 +7,7 @@ import { userDirectory } from "../paths.ts";
 import { capture, type Finished, isOnPath } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
-import { LONGEST_SOCKET_PATH, runtimeSocketDir } from "../ssh/master.ts";
+import { LONGEST_SOCKET_PATH, socketPlace } from "../ssh/master.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
 import { asAdmin, install, type System, systemOf } from "./remedy.ts";
@@ -188,8 +188,8 @@ export async function checkDocker(
 export async function checkPlaces(context: Context, system: System): Promise<Finding[]> {
   const data = userDirectory(context, "DATA");
   const id = "0".repeat(12);
-  const runtime = await runtimeSocketDir(context, id);
-  const base = runtime === undefined ? "/tmp" : runtime.slice(0, -`/dockerdo/${id}`.length);
+  const runtime = socketPlace(context, id);
+  const base = runtime === undefined ? "/tmp" : runtime.slice(0, -`/${id}`.length);
   const writable =
     'd=$1; while [ ! -e "$d" ]; do d=$(dirname "$d"); done; [ -d "$d" ] && [ -w "$d" ]';
   const check = (dir: string): Promise<Finished> =>
@@ -209,8 +209,8 @@ export async function checkPlaces(context: Context, system: System): Promise<Fin
   const bytes = new TextEncoder().encode(longest).length;
   const length = `${bytes} of ${LONGEST_SOCKET_PATH} bytes`;
   const wanted = context.env["XDG_RUNTIME_DIR"];
-  const instead = runtime === undefined && wanted !== undefined && wanted !== ""
-    ? `, since ${wanted} is not there or too long`
+  const instead = wanted !== undefined && wanted !== "" && !runtime?.startsWith(`${wanted}/`)
+    ? `, since ${wanted} is not there, not yours alone, or too long`
     : "";
   return [
     sessions.code === 0 ? ok("sessions", data) : missing(

@@ -8,7 +8,7 @@ import { quoteForLogin } from "../quote.ts";
 import { isSecretVariable } from "../secrets.ts";
 import { dropCaches } from "../relay/drop.ts";
 import { containerMount, relayDir, type Session } from "../session/session.ts";
-import { onRemoteHost, socketPath, sshTo } from "../ssh/argv.ts";
+import { hasSocketDir, onRemoteHost, socketPath, sshTo } from "../ssh/argv.ts";
 import { type ContainerCommand, packCommand, signalWords } from "./container_command.ts";
 
 const NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
@@ -145,8 +145,9 @@ export async function connected(context: Context & Needs, session: Session): Pro
   return await bringBack(context, session);
 }
 
-// Not by lstat, whose dates would take ten times as long.
+// A socket in somebody else's directory would be given the command, its variables and our streams.
 function hasMasterSocket(session: Session): boolean {
+  if (!hasSocketDir(session)) return false;
   try {
     Deno.realPathSync(socketPath(session, "container"));
     return true;

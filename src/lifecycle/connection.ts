@@ -6,11 +6,10 @@ import { isServed } from "../mount/table.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { loadSession, lockLifecycle, type Session, updateSession } from "../session/session.ts";
-import { socketPath } from "../ssh/argv.ts";
+import { hasSocketDir, socketPath } from "../ssh/argv.ts";
 import { type ContainerEndpoint, SSHD, writeSshConfig } from "../ssh/config_file.ts";
 import {
   captureOnRemoteHost,
-  hasSocketDir,
   isMasterAlive,
   makeSocketDir,
   startMaster,
@@ -113,10 +112,10 @@ export async function connectRemoteHost(
 }
 
 async function ensureSocketDir(context: Context, session: Session): Promise<Session> {
-  if (context.dryRun || await hasSocketDir(session)) return session;
+  if (context.dryRun || hasSocketDir(session)) return session;
   return await updateSession(session.dir, async (stored) => {
     // Another command may have made one in the meantime, and begun a control master there.
-    if (await hasSocketDir(stored)) return stored;
+    if (hasSocketDir(stored)) return stored;
     const moved = { ...stored, socketDir: await makeSocketDir(context, stored.id) };
     await writeSshConfig(moved, undefined);
     return moved;

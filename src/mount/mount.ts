@@ -102,7 +102,7 @@ export async function mount(
   const host = sshHost(session, destination);
   const source = `${host.includes(":") ? `[${host}]` : host}:${path}`;
   const log = `${session.dir}/mount-${destination}.log`;
-  const config = relayed ? [] : ["-F", sshConfigPath(session)];
+  const config = relayed ? [] : ["-F", sshConfigPath(session, destination)];
   const sshfs = ["sshfs", ...config, source, point, "-o", options.join(",")];
   // The ssh below sshfs lives as long as the mount and keeps its stderr open: a pipe of ours would never end.
   const argv = ["sh", "-c", MOUNT, log, point, ...sshfs];
@@ -151,7 +151,7 @@ async function prepareRelay(
     ? [journalPath(session), session.containerId ?? ""]
     : [];
   const relay = ["relay", state, point, path, String(KERNEL_TIMEOUT), ...record, "--"];
-  const ssh = ["ssh", "-F", sshConfigPath(session)];
+  const ssh = ["ssh", "-F", sshConfigPath(session, destination)];
   const words = quoteAll([...selfCommand(RELAY_V8_FLAGS), ...relay, ...ssh]);
   await removeRelayWrapper(session, destination);
   // In / it keeps nobody's directory busy.

@@ -29,9 +29,13 @@ export function commandOf({ executable, compiled, main, v8Flags }: {
 
 /** The permission set of deno.json as options of `deno run` and `deno install`. */
 export function permissionOptions(): string[] {
-  const { run, ...whole } = manifest.permissions.default;
+  const { run, sys, ...whole } = manifest.permissions.default;
   const names = Object.entries(whole).filter(([, allowed]) => allowed).map(([name]) => name);
-  return [...names.map((name) => `--allow-${name}`), `--allow-run=${run.join(",")}`];
+  return [
+    ...names.map((name) => `--allow-${name}`),
+    `--allow-sys=${sys.join(",")}`,
+    `--allow-run=${run.join(",")}`,
+  ];
 }
 
 function filePath(url: URL): string {

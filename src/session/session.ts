@@ -2,6 +2,7 @@ import { Failure, usageFailure } from "../error.ts";
 import { isWithin, joinPath, userDirectory } from "../paths.ts";
 import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
+import { isOwnDirectory } from "./ownership.ts";
 import type { RemoteHost } from "./remote_host.ts";
 
 /** What `exec` must know of the container, since sshd gives a session none of it. */
@@ -41,6 +42,8 @@ export interface Session {
   readonly record: boolean;
   /** The private or public key file that ssh is to offer to the container; null: none chosen yet. */
   readonly identityFile: string | null;
+  /** The agent that holds the key, where ssh's configuration names another than `SSH_AUTH_SOCK`. */
+  readonly identityAgent: string | null;
   /** Docker's id of the container that `run` made. */
   readonly containerId: string | null;
   readonly image: ImageSettings;
@@ -82,12 +85,16 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
   mount: (value) => value === undefined || value === "plain" || value === "relay",
   record: (value) => value === undefined || typeof value === "boolean",
   identityFile: isTextOrNull,
+  identityAgent: (value) => value === undefined || isTextOrNull(value),
   containerId: isTextOrNull,
   image: (value) =>
     isRecord(value) && isTexts(value["env"]) && isText(value["workdir"]) &&
     isText(value["loginShell"]),
   env: isTexts,
 };
+
+/** What sessions of before these were stored mean by leaving them out. */
+const MISSING = { mount: "plain", record: false, identityAgent: null } as const;
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return value !== null && typeof value === "object" && !Array.isArray(value);
@@ -101,6 +108,8 @@ export const SESSION_FILES = [
   "lifecycle.lock",
   "ssh_config",
   "ssh_config~",
+  "ssh_config.remote",
+  "ssh_config.remote~",
   "known_hosts",
   "identity.pub",
   "activate",
@@ -150,13 +159,27 @@ export function namedSessionDir(context: Context, name: string): string {
   return `${userDirectory(context, "DATA")}/${name}`;
 }
 
-/** Reads the session in a directory. A file that is missing, truncated or of another version is a failure. */
+/** The directory of a session without a name: not below /tmp, where it would age, and anybody take its name. */
+export function unnamedSessionDir(context: Context, id: string): string {
+  return `${userDirectory(context, "STATE")}/unnamed/${id}`;
+}
+
+/**
+ * Reads the session in a directory. A file that is missing, truncated or of another version is a failure; so is a
+ * directory that somebody else owns or may write: what it says would be run as the user.
+ */
 export function loadSession(dir: string): Session {
   const path = `${dir}/session.json`;
   let found: unknown;
   try {
+    if (!isOwnDirectory(dir)) {
+      throw new Failure(`the session directory ${dir} is not this user's alone`, {
+        hint: `Its owner and mode: ls -ld ${quote(dir)}`,
+      });
+    }
     found = JSON.parse(Deno.readTextFileSync(path));
   } catch (cause) {
+    if (cause instanceof Failure) throw cause;
     if (cause instanceof Deno.errors.NotFound) {
       refusePythonSession(dir);
       throw new Failure(`there is no session in ${dir}`, {
@@ -173,8 +196,8 @@ export function loadSession(dir: string): Session {
     ? Object.entries(CHECKS).find(([key, isRight]) => !isRight(found[key]))?.[0]
     : "the file";
   if (wrong === undefined) {
-    const session = found as unknown as Omit<Session, "mount" | "record"> & Partial<Session>;
-    return { mount: "plain", record: false, ...session, dir };
+    const session = found as unknown as Omit<Session, keyof typeof MISSING> & Partial<Session>;
+    return { ...MISSING, ...session, dir };
   }
   throw new Failure(
     `the session file ${path} is not one that this version understands: ${wrong} is not as it should be`,

@@ -1,12 +1,16 @@
 import { quoteForLogin } from "../quote.ts";
+import { isThereAndOwn } from "../session/ownership.ts";
 import type { Session } from "../session/session.ts";
 
 /** The end of a control master: the session's remote host, or its container. */
 export type Destination = "remote" | "container";
 
-/** The session's own ssh configuration: `ssh -F` this file, and `container` is a host. */
-export function sshConfigPath(session: Session): string {
-  return `${session.dir}/ssh_config`;
+/**
+ * The session's own ssh configuration for a destination. `ssh -F` the container's, and `container` is a host; the
+ * remote host's is another file, since it includes the user's configuration and the container's must not.
+ */
+export function sshConfigPath(session: Session, destination: Destination): string {
+  return `${session.dir}/ssh_config${destination === "remote" ? ".remote" : ""}`;
 }
 
 /** The name by which `-F` {@link sshConfigPath} knows a destination. */
@@ -17,6 +21,14 @@ export function sshHost(session: Session, destination: Destination): string {
 /** A control socket's path. */
 export function socketPath(session: Session, destination: Destination): string {
   return `${session.socketDir}/${destination}`;
+}
+
+/**
+ * Whether the socket directory is there and this user's alone. It is removed by a reboot, and on a shared `/tmp`
+ * somebody else may have taken its name in the meantime.
+ */
+export function hasSocketDir(session: Session): boolean {
+  return isThereAndOwn(session.socketDir, 0o077);
 }
 
 /** The argv that runs a line of shell on a destination; with a terminal there if asked for. */
@@ -34,7 +46,7 @@ export function sshTo(
   return [
     "ssh",
     "-F",
-    sshConfigPath(session),
+    sshConfigPath(session, destination),
     "-o",
     "ClearAllForwardings=yes",
     ...overMaster ? [] : ["-o", "ControlPath=none"],

@@ -1,4 +1,5 @@
 import { quoteAll, quoteForLogin } from "../quote.ts";
+import type { RemoteHost } from "../session/remote_host.ts";
 import type { Session } from "../session/session.ts";
 import { type Destination, socketPath, sshConfigPath, sshTo } from "./argv.ts";
 
@@ -12,54 +13,94 @@ export interface ContainerEndpoint {
 export const SSHD = "/etc/dockerdo/sshd";
 
 /**
- * The text of the session's ssh_config: ours first, since the first value wins in ssh_config(5), then the
- * user's and the system's, so that a jump host or a key configured for the remote host goes on working.
+ * The text of the container's ssh_config, complete by itself: nothing of the user's and the system's files reaches
+ * the container, where they would offer keys, variables and forwards to whoever is in it. (`Match exec` in a file
+ * that is included is run even below a `Host` that does not match.)
  */
-export function sshConfig(session: Session, endpoint: ContainerEndpoint | undefined): string {
-  const blocks: string[] = [];
-  if (session.remoteHost !== null) {
-    const { name, user, port } = session.remoteHost;
-    blocks.push(block(name, [
-      ...(user === null ? [] : [`User ${user}`]),
-      ...(port === null ? [] : [`Port ${port}`]),
-      ...shared(session, "remote"),
-    ]));
-  }
-  if (endpoint !== undefined) {
-    blocks.push(block("container", [
-      ...route(session, endpoint),
-      `User ${session.user}`,
-      ...shared(session, "container"),
-      `HostKeyAlias dockerdo-${session.id}`,
-      `UserKnownHostsFile ${configValue(`${session.dir}/known_hosts`)}`,
-      "GlobalKnownHostsFile /dev/null",
-      "StrictHostKeyChecking yes",
-      "HostKeyAlgorithms ssh-ed25519",
-      "UpdateHostKeys no",
-      "VerifyHostKeyDNS no",
-      "CheckHostIP no",
-      "KnownHostsCommand none",
-      "NoHostAuthenticationForLocalhost no",
-      "PubkeyAuthentication yes",
-      "PreferredAuthentications publickey",
-      ...(session.identityFile === null ? [] : [
-        `IdentityFile ${configValue(session.identityFile)}`,
-        "IdentitiesOnly yes",
-      ]),
-      "ForwardAgent no",
-      "ForwardX11 no",
-      "SendEnv DODO_*",
-    ]));
-  }
+export function containerConfig(session: Session, endpoint: ContainerEndpoint | undefined): string {
+  const lines = endpoint === undefined ? [] : [block("container", [
+    ...route(session, endpoint),
+    `User ${session.user}`,
+    ...shared(session, "container"),
+    `HostKeyAlias dockerdo-${session.id}`,
+    `UserKnownHostsFile ${configValue(`${session.dir}/known_hosts`)}`,
+    "GlobalKnownHostsFile /dev/null",
+    "StrictHostKeyChecking yes",
+    "HostKeyAlgorithms ssh-ed25519",
+    "UpdateHostKeys no",
+    "VerifyHostKeyDNS no",
+    "CheckHostIP no",
+    "KnownHostsCommand none",
+    "NoHostAuthenticationForLocalhost no",
+    "CanonicalizeHostname no",
+    "PubkeyAuthentication yes",
+    "PreferredAuthentications publickey",
+    ...(session.identityFile === null ? [] : [
+      `IdentityFile ${configValue(session.identityFile)}`,
+      "IdentitiesOnly yes",
+    ]),
+    ...(session.identityAgent === null ? [] : [
+      `IdentityAgent ${configValue(session.identityAgent)}`,
+    ]),
+    "SendEnv DODO_*",
+  ])];
   return [
     "# Written by dockerdo; the next `dockerdo run` writes it again.",
     "# Use it with any ssh tool: ssh -F THIS_FILE container",
-    ...blocks,
-    "Match all",
-    "Include ~/.ssh/config",
-    "Include /etc/ssh/ssh_config",
+    ...lines,
     "",
   ].join("\n");
+}
+
+/**
+ * The text of the remote host's ssh_config: ours first, since the first value wins in ssh_config(5), then the user's
+ * and the system's, so that a jump host or a key configured for the remote host goes on working. `system` is the
+ * line or the text that stands for the system's.
+ */
+export function remoteConfig(
+  { name, user, port }: RemoteHost,
+  session: Session,
+  system: string,
+): string {
+  return [
+    "# Written by dockerdo. The container's configuration is ssh_config, beside this file.",
+    block(name, [
+      ...(user === null ? [] : [`User ${user}`]),
+      ...(port === null ? [] : [`Port ${port}`]),
+      ...shared(session, "remote"),
+    ]),
+    "Match all",
+    "Include ~/.ssh/config",
+    system,
+    "",
+  ].join("\n");
+}
+
+const SYSTEM_CONFIGS = ["/etc/ssh/ssh_config", "/usr/etc/ssh/ssh_config"];
+
+/**
+ * What stands for the system's ssh_config: an Include of it; or its text, where ssh would refuse to include it for
+ * its owner or mode, which it does not look at in the system's own place.
+ */
+export async function systemConfig(paths: readonly string[] = SYSTEM_CONFIGS): Promise<string> {
+  for (const path of paths) {
+    try {
+      const { uid, mode } = await Deno.stat(path);
+      if ((uid === 0 || uid === Deno.uid()) && ((mode ?? 0) & 0o022) === 0) {
+        return `Include ${path}`;
+      }
+      const text = await Deno.readTextFile(path);
+      // Relative to the directory of the file that includes, which for the system's is not ~/.ssh.
+      return text.replaceAll(
+        /^(\s*Include[\s=]+)(.*)$/gim,
+        (_, word: string, names: string) =>
+          word + names.replaceAll(/(^|\s)(?![~/"\s])(\S+)/g, `$1${path.replace(/[^/]*$/, "")}$2`),
+      );
+    } catch {
+      // Not there, or not for us to read: then ssh would not read it either.
+    }
+  }
+  return "";
 }
 
 function block(host: string, lines: readonly string[]): string {
@@ -70,7 +111,8 @@ function shared(session: Session, destination: Destination): string[] {
   return [
     "ControlMaster auto",
     `ControlPath ${configValue(socketPath(session, destination))}`,
-    "ControlPersist yes",
+    // A mount and a command keep it; what nobody uses for half a day ends.
+    "ControlPersist 12h",
     "ServerAliveInterval 5",
     "ServerAliveCountMax 3",
     "ConnectTimeout 10",
@@ -81,6 +123,10 @@ function shared(session: Session, destination: Destination): string[] {
     "ForkAfterAuthentication no",
     "ProxyUseFdpass no",
     "PermitLocalCommand no",
+    "ForwardAgent no",
+    "ForwardX11 no",
+    "ForwardX11Trusted no",
+    "Tunnel no",
     "LogLevel ERROR",
   ];
 }
@@ -88,17 +134,24 @@ function shared(session: Session, destination: Destination): string[] {
 function route(session: Session, { containerId, port }: ContainerEndpoint): string[] {
   const remote = session.remoteHost?.name;
   if (port !== undefined) {
+    const config = sshConfigPath(session, "remote");
+    const forwarded = ["ssh", "-F", config, "-W", `127.0.0.1:${port}`, "--", remote ?? ""];
     return [
       "HostName 127.0.0.1",
       `Port ${port}`,
-      remote === undefined ? "ProxyCommand none" : `ProxyJump ${remote}`,
+      // By hand: of ProxyJump ssh makes a line of shell in which it quotes nothing.
+      `ProxyCommand ${remote === undefined ? "none" : proxyLine(forwarded)}`,
     ];
   }
   const sshd = ["docker", "exec", "-i", "-u", "0", containerId, SSHD, "-i"];
   const proxy = remote === undefined
     ? sshd
     : sshTo(session, "remote", { line: quoteForLogin(sshd) });
-  return ["HostName container", `ProxyCommand ${quoteAll(proxy).replaceAll("%", "%%")}`];
+  return ["HostName container", `ProxyCommand ${proxyLine(proxy)}`];
+}
+
+function proxyLine(argv: readonly string[]): string {
+  return quoteAll(argv).replaceAll("%", "%%");
 }
 
 function configValue(path: string): string {
@@ -106,12 +159,19 @@ function configValue(path: string): string {
   return `"${escaped}"`;
 }
 
-/** Writes the session's ssh_config, with or without a container to reach. */
+/** Writes the session's ssh_config files, with or without a container to reach. */
 export async function writeSshConfig(
   session: Session,
   endpoint: ContainerEndpoint | undefined,
 ): Promise<void> {
-  const path = sshConfigPath(session);
-  await Deno.writeTextFile(`${path}~`, sshConfig(session, endpoint), { mode: 0o600 });
+  if (session.remoteHost !== null) {
+    const text = remoteConfig(session.remoteHost, session, await systemConfig());
+    await replaceFile(sshConfigPath(session, "remote"), text);
+  }
+  await replaceFile(sshConfigPath(session, "container"), containerConfig(session, endpoint));
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(`${path}~`, text, { mode: 0o600 });
   await Deno.rename(`${path}~`, path);
 }

@@ -2,10 +2,13 @@ import { doctorHint, Failure } from "../error.ts";
 import { capture, type CaptureOptions, type Finished } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
 import { quoteAll, quoteForLogin } from "../quote.ts";
+import { userDirectory } from "../paths.ts";
 import { type Session } from "../session/session.ts";
+import { isOwnDirectory, isThereAndOwn } from "../session/ownership.ts";
 import { remoteHostForSsh, remoteHostText } from "../session/remote_host.ts";
 import {
   type Destination,
+  hasSocketDir,
   probeOptions,
   socketPath,
   sshConfigPath,
@@ -65,19 +68,35 @@ export function afterMark(output: string): string | undefined {
 
 /** Makes the directory of the control sockets: short, and nobody else's. Returns its path. */
 export async function makeSocketDir(context: Context, id: string): Promise<string> {
-  const dir = await runtimeSocketDir(context, id);
+  const dir = socketPlace(context, id);
   if (dir === undefined) return await Deno.makeTempDir({ dir: "/tmp", prefix: "dockerdo-" });
   await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
   await Deno.chmod(dir, 0o700);
   return dir;
 }
 
-/** Where a session's sockets go below `$XDG_RUNTIME_DIR`; undefined where that is not there or too long a name. */
-export async function runtimeSocketDir(context: Context, id: string): Promise<string | undefined> {
+/**
+ * Where a session's sockets are: below `$XDG_RUNTIME_DIR`, else below the user's state directory, if that is the
+ * user's alone and the path is short enough; undefined: in a new directory below /tmp.
+ */
+export function socketPlace(context: Context, id: string): string | undefined {
   const runtime = context.env["XDG_RUNTIME_DIR"];
-  if (!runtime?.startsWith("/") || !(await isDirectory(runtime))) return undefined;
-  const dir = `${runtime}/dockerdo/${id}`;
-  return fits(dir) ? dir : undefined;
+  if (runtime?.startsWith("/") && isThereAndOwn(runtime) && isOwnOrNew(`${runtime}/dockerdo`)) {
+    const dir = `${runtime}/dockerdo/${id}`;
+    if (fits(dir) && isOwnOrNew(dir)) return dir;
+  }
+  if (!context.env["HOME"] && !context.env["XDG_STATE_HOME"]) return undefined;
+  const state = userDirectory(context, "STATE");
+  const dir = `${state}/sockets/${id}`;
+  return fits(dir) && [state, `${state}/sockets`, dir].every(isOwnOrNew) ? dir : undefined;
+}
+
+function isOwnOrNew(path: string): boolean {
+  try {
+    return isOwnDirectory(path);
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }
 
 // The relay's starter is there too, and sshfs knows no way to write a blank in its name.
@@ -86,33 +105,13 @@ function fits(dir: string): boolean {
     new TextEncoder().encode(`${dir}/container`).length <= LONGEST_SOCKET_PATH;
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  try {
-    return (await Deno.lstat(path)).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Whether the socket directory is there and private. It goes with a reboot, and on a shared `/tmp` somebody
- * else may have taken its name in the meantime.
- */
-export async function hasSocketDir(session: Session): Promise<boolean> {
-  try {
-    const [dir, own] = await Promise.all([Deno.lstat(session.socketDir), Deno.lstat(session.dir)]);
-    return dir.isDirectory && dir.uid === own.uid && ((dir.mode ?? 0) & 0o077) === 0;
-  } catch {
-    return false;
-  }
-}
-
 /** Whether a control master answers on its socket. Says nothing about the link behind it. */
 export async function isMasterAlive(
   context: Context,
   session: Session,
   destination: Destination,
 ): Promise<boolean> {
+  if (!hasSocketDir(session)) return false;
   try {
     await Deno.lstat(socketPath(session, destination));
   } catch {
@@ -139,7 +138,14 @@ function control(
   session: Session,
   { destination, verb }: { readonly destination: Destination; readonly verb: "check" | "exit" },
 ): Promise<Finished> {
-  const argv = ["ssh", "-F", sshConfigPath(session), "-O", verb, sshHost(session, destination)];
+  const argv = [
+    "ssh",
+    "-F",
+    sshConfigPath(session, destination),
+    "-O",
+    verb,
+    sshHost(session, destination),
+  ];
   return capture(context, argv, { question: verb === "check", limitMs: 5000 });
 }
 
@@ -156,7 +162,14 @@ export async function startMaster(
   },
 ): Promise<void> {
   if (await isMasterAlive(context, session, destination)) return;
-  const base = ["ssh", "-F", sshConfigPath(session), "-o", "ClearAllForwardings=yes", "-fN"];
+  const base = [
+    "ssh",
+    "-F",
+    sshConfigPath(session, destination),
+    "-o",
+    "ClearAllForwardings=yes",
+    "-fN",
+  ];
   const target = ["--", sshHost(session, destination)];
   // In a session of its own Ctrl-C does not reach it; but there ssh has no terminal to ask on.
   const quiet = await capture(context, [...base, "-o", "BatchMode=yes", ...target], {
@@ -176,7 +189,7 @@ export function connectionFailure(
   const host = sshHost(session, destination);
   const remote = destination === "remote" ? session.remoteHost : null;
   const login = remote === null
-    ? `ssh -F ${quoteAll([sshConfigPath(session)])} ${host}`
+    ? `ssh -F ${quoteAll([sshConfigPath(session, destination)])} ${host}`
     : `ssh ${remoteHostForSsh(remote)}`;
   const words = stderr.trim().split("\n").filter((line) => line.trim() !== "").join("\n");
   const hints: readonly (readonly [RegExp, string])[] = [

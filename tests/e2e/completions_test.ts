@@ -25,7 +25,7 @@ Deno.test("dodo's arguments are completed from the container, and only over a ma
   const mount = `${user.workDir}/container`;
 
   assert.deepEqual(await offered("dodo ls my"), ["my\\ dir/"]);
-  assert.deepEqual(await offered("dodo ls 'my dir/i'"), ["my dir/it'\\''s"]);
+  assert.deepEqual(await offered("dodo ls 'my dir/i'"), ["my\\ dir/it\\'s"]);
   assert.deepEqual(await offered("dodo ls /etc/debian_v"), ["/etc/debian_version"]);
   assert.deepEqual(await offered("dodo cat debian_v", `${mount}/etc`), ["debian_version"]);
   assert.deepEqual(await offered(`dodo cat ${mount}/etc/debian_v`), [

@@ -113,6 +113,7 @@ export const RELAY = [
   "--allow-read",
   "--allow-write",
   "--allow-env",
+  "--allow-sys=uid",
   `${here}entry.ts`,
 ];
 

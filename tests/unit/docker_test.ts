@@ -208,7 +208,7 @@ Deno.test("dockerArgv() is docker itself here and over ssh there", () => {
   assert.deepEqual(dockerArgv("local", ["ps", "-a"]), ["docker", "ps", "-a"]);
   assert.deepEqual(dockerArgv(LOCAL, ["ps", "-a"]), ["docker", "ps", "-a"]);
   assert.deepEqual(dockerArgv(testSession(), ["rm", "a b"]), [
-    ...["ssh", "-F", "/home/me/.local/share/dockerdo/demo/ssh_config"],
+    ...["ssh", "-F", "/home/me/.local/share/dockerdo/demo/ssh_config.remote"],
     ...["-o", "ClearAllForwardings=yes", "-T", "--", "reykjavik", "docker rm 'a b'"],
   ]);
 });
@@ -313,7 +313,7 @@ Deno.test("allSessionContainers() asks once, makes no master, and takes a contai
   const [call = [], ...more] = fake.calls();
   assert.deepEqual(more, []);
   assert.deepEqual(call.slice(0, -2), [
-    ...["ssh", "-F", `${session.dir}/ssh_config`, "-o", "ClearAllForwardings=yes"],
+    ...["ssh", "-F", `${session.dir}/ssh_config.remote`, "-o", "ClearAllForwardings=yes"],
     ...["-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=3"],
     ...["-o", "ConnectionAttempts=1", "-T", "--"],
   ]);

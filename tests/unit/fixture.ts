@@ -56,6 +56,7 @@ export function testSession(changed: Partial<Session> = {}): Session {
     mount: "plain",
     record: false,
     identityFile: "/home/me/.ssh/id_ed25519",
+    identityAgent: null,
     containerId: null,
     image: { env: {}, workdir: "/", loginShell: "" },
     env: {},

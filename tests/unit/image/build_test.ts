@@ -172,7 +172,7 @@ Deno.test("buildImage() on the remote host is one ssh that carries the Dockerfil
     words: ["-t", "x:y"],
   });
   assert.deepEqual(fake.calls(), [[
-    ...["ssh", "-F", `${session.dir}/ssh_config`, "-o", "ClearAllForwardings=yes"],
+    ...["ssh", "-F", `${session.dir}/ssh_config.remote`, "-o", "ClearAllForwardings=yes"],
     ...["-T", "--", "reykjavik", "docker build -t x:y -"],
   ]]);
   assert.equal(Deno.readTextFileSync(`${dir.path}/stdin`), PLAIN);

@@ -58,17 +58,19 @@ Deno.test("the permissions in words are those of deno.json, and in README what a
   const { permissions } = JSON.parse(
     Deno.readTextFileSync(new URL("../../../deno.json", import.meta.url)),
   );
-  const { read, write, env, run, ...others } = permissions.default;
-  assert.deepEqual({ read, write, env, others }, {
+  const { read, write, env, sys, run, ...others } = permissions.default;
+  assert.deepEqual({ read, write, env, sys, others }, {
     read: true,
     write: true,
     env: true,
+    sys: ["uid"],
     others: {},
   });
   assert.deepEqual(permissionOptions(), [
     "--allow-read",
     "--allow-write",
     "--allow-env",
+    "--allow-sys=uid",
     `--allow-run=${run.join(",")}`,
   ]);
   const readme = Deno.readTextFileSync(new URL("../../../README.md", import.meta.url));

@@ -1,17 +1,16 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import type { Session } from "../../../src/session/session.ts";
-import { onRemoteHost, sshTo } from "../../../src/ssh/argv.ts";
+import { hasSocketDir, onRemoteHost, sshTo } from "../../../src/ssh/argv.ts";
 import {
   captureOnRemoteHost,
   connectionFailure,
-  hasSocketDir,
   isMasterAlive,
   makeSocketDir,
   startMaster,
   stopMaster,
 } from "../../../src/ssh/master.ts";
-import { type ContainerEndpoint, sshConfig } from "../../../src/ssh/config_file.ts";
+import { containerConfig, remoteConfig, systemConfig } from "../../../src/ssh/config_file.ts";
 import { quoteAll } from "../../../src/quote.ts";
 import { assertGolden, fakes, system, temporaryDir, testContext, testSession } from "../fixture.ts";
 
@@ -25,24 +24,34 @@ const ODD = testSession({
   identityFile: "/home/me/my keys/100%d",
 });
 
+const SYSTEM = "Include /etc/ssh/ssh_config";
+const TO_ME = { name: "h", user: "me", port: 2222 };
+
+function remoteText(session: Session): string {
+  assert.ok(session.remoteHost !== null);
+  return remoteConfig(session.remoteHost, session, SYSTEM);
+}
+
 for (
-  const [name, session, endpoint] of [
-    ["ssh_config.remote", REMOTE, undefined],
-    ["ssh_config.remote-exec", REMOTE, { containerId: ID }],
-    ["ssh_config.remote-port", REMOTE, { containerId: ID, port: 32768 }],
-    ["ssh_config.local", LOCAL, undefined],
-    ["ssh_config.local-exec", LOCAL, { containerId: ID }],
-    ["ssh_config.local-port", { ...LOCAL, identityFile: null }, { containerId: ID, port: 32768 }],
+  const [name, text] of [
+    ["ssh_config.remote", remoteText(REMOTE)],
+    ["ssh_config.user-and-port", remoteText({ ...REMOTE, remoteHost: TO_ME })],
+    ["ssh_config.none", containerConfig(REMOTE, undefined)],
+    ["ssh_config.remote-exec", containerConfig(REMOTE, { containerId: ID })],
+    ["ssh_config.remote-port", containerConfig(REMOTE, { containerId: ID, port: 32768 })],
+    ["ssh_config.local-exec", containerConfig(LOCAL, { containerId: ID })],
     [
-      "ssh_config.user-and-port",
-      { ...REMOTE, remoteHost: { name: "h", user: "me", port: 2222 }, user: "app" },
-      { containerId: ID },
+      "ssh_config.local-port",
+      containerConfig(
+        { ...LOCAL, identityFile: null, identityAgent: "/home/me/a b.sock" },
+        { containerId: ID, port: 32768 },
+      ),
     ],
-    ["ssh_config.odd-paths", ODD, { containerId: ID }],
+    ["ssh_config.odd-paths", containerConfig(ODD, { containerId: ID })],
   ] as const
 ) {
-  Deno.test(`sshConfig() is as tests/golden/${name}`, () => {
-    assertGolden(sshConfig(session, endpoint), name);
+  Deno.test(`the ssh_config is as tests/golden/${name}`, () => {
+    assertGolden(text, name);
   });
 }
 
@@ -67,32 +76,48 @@ const HOSTILE_USER_CONFIG = `Host *
   LogLevel DEBUG3
   PermitLocalCommand yes
   ForwardX11 yes
+  ForwardAgent yes
+  Tunnel yes
+  SendEnv SECRET_*
+  SetEnv SECRET=1
+  CertificateFile /nonexistent-cert.pub
+  LocalForward 4711 localhost:1
+  RemoteForward 4712 localhost:1
+  DynamicForward 4713
+  Ciphers aes128-cbc
+  KexAlgorithms diffie-hellman-group14-sha1
+  CanonicalizeHostname always
+  CanonicalDomains lan
+  SessionType none
+  StdinNull yes
+  ForkAfterAuthentication yes
+  PubkeyAuthentication no
+  NoHostAuthenticationForLocalhost yes
 `;
 
 /** What the real ssh makes of a session's ssh_config, with a file in the place of the user's own. */
 async function understood(
-  session: Session,
-  endpoint: ContainerEndpoint | undefined,
+  text: string,
   { host, user }: { readonly host: string; readonly user: string },
 ): Promise<Record<string, string>> {
   using dir = temporaryDir();
-  Deno.writeTextFileSync(`${dir.path}/user`, user);
   // ssh takes ~ from the password database, so a variable cannot turn it elsewhere.
-  const text = sshConfig(session, endpoint)
-    .replace("Include ~/.ssh/config", `Include ${dir.path}/user`);
-  assert.ok(text.includes(`${dir.path}/user`));
-  Deno.writeTextFileSync(`${dir.path}/config`, text);
+  Deno.writeTextFileSync(`${dir.path}/user`, user.replaceAll("DIR", dir.path));
+  Deno.writeTextFileSync(
+    `${dir.path}/config`,
+    text.replace("Include ~/.ssh/config", `Include ${dir.path}/user`),
+  );
   const { code, stdout, stderr } = await system(["ssh", "-G", "-F", `${dir.path}/config`, host]);
   assert.deepEqual({ code, stderr: stderr.replace(/^Pseudo-terminal .*\n/, "") }, {
     code: 0,
     stderr: "",
   });
-  return Object.fromEntries(
-    stdout.split("\n").filter(Boolean).map((line) => {
-      const space = line.indexOf(" ");
-      return [line.slice(0, space), line.slice(space + 1)];
-    }),
-  );
+  const found: Record<string, string> = {};
+  for (const line of stdout.split("\n").filter(Boolean)) {
+    const [key = "", ...value] = line.split(" ");
+    found[key] = key in found ? `${found[key]} ${value.join(" ")}` : value.join(" ");
+  }
+  return found;
 }
 
 function pick(found: Record<string, string>, keys: readonly string[]): Record<string, string> {
@@ -101,7 +126,7 @@ function pick(found: Record<string, string>, keys: readonly string[]): Record<st
 
 const MASTER = {
   controlmaster: "auto",
-  controlpersist: "yes",
+  controlpersist: "43200",
   serveraliveinterval: "5",
   serveralivecountmax: "3",
   connecttimeout: "10",
@@ -121,54 +146,62 @@ const PINNED = {
   preferredauthentications: "publickey",
   identitiesonly: "yes",
   forwardx11: "no",
+  forwardagent: "no",
+  tunnel: "false",
+  canonicalizehostname: "false",
+  sendenv: "DODO_*",
+  identityfile: "/home/me/.ssh/id_ed25519",
+  sessiontype: "default",
+  stdinnull: "no",
+  forkafterauthentication: "no",
+  proxyusefdpass: "no",
+  pubkeyauthentication: "true",
+  nohostauthenticationforlocalhost: "no",
 };
+// What a user's file could add, and no value of ours takes away.
+const ADDED = [
+  "localforward",
+  "remoteforward",
+  "dynamicforward",
+  "setenv",
+  "certificatefile",
+  "remotecommand",
+  "knownhostscommand",
+  "proxyjump",
+];
 
-for (const [whose, user] of [["no", ""], ["a hostile", HOSTILE_USER_CONFIG]] as const) {
-  Deno.test(`ssh takes our values for the container through docker exec, with ${whose} user's configuration`, async () => {
-    const expected = {
-      host: "container",
+for (
+  const [where, session, endpoint, expected] of [
+    ["through docker exec", REMOTE, { containerId: ID }, {
       hostname: "container",
-      user: "root",
-      ...MASTER,
-      ...PINNED,
-      controlpath: `${REMOTE.socketDir}/container`,
+      port: "22",
       proxycommand:
-        `ssh -F ${REMOTE.dir}/ssh_config -o ClearAllForwardings=yes -T -- reykjavik 'docker exec -i -u 0 ${ID} /etc/dockerdo/sshd -i'`,
-    };
-    const found = await understood(REMOTE, { containerId: ID }, { host: "container", user });
-    assert.deepEqual(
-      pick(found, [...Object.keys(expected), "proxyjump", "remotecommand"]),
-      expected,
-    );
-  });
-
-  Deno.test(`ssh takes our values for the container on a port, with ${whose} user's configuration`, async () => {
-    const expected = {
-      host: "container",
+        `ssh -F ${REMOTE.dir}/ssh_config.remote -o ClearAllForwardings=yes -T -- reykjavik 'docker exec -i -u 0 ${ID} /etc/dockerdo/sshd -i'`,
+    }],
+    ["on a port of the remote host", REMOTE, { containerId: ID, port: 32768 }, {
       hostname: "127.0.0.1",
       port: "32768",
+      proxycommand: `ssh -F ${REMOTE.dir}/ssh_config.remote -W 127.0.0.1:32768 -- reykjavik`,
+    }],
+    ["on a port of the local host", LOCAL, { containerId: ID, port: 32768 }, {
+      hostname: "127.0.0.1",
+      port: "32768",
+    }],
+  ] as const
+) {
+  Deno.test(`ssh takes our values, and none of a user's, for the container ${where}`, async () => {
+    const text = containerConfig(session, endpoint);
+    assert.doesNotMatch(text, /^\s*(Include|Match)/m);
+    const whole = {
+      host: "container",
       user: "root",
       ...MASTER,
       ...PINNED,
       controlpath: `${REMOTE.socketDir}/container`,
-      proxyjump: "reykjavik",
+      ...expected,
     };
-    const endpoint = { containerId: ID, port: 32768 };
-    const found = await understood(REMOTE, endpoint, { host: "container", user });
-    assert.deepEqual(
-      pick(found, [...Object.keys(expected), "proxycommand", "remotecommand"]),
-      expected,
-    );
-  });
-
-  Deno.test(`ssh jumps nowhere for a port on the local host, with ${whose} user's configuration`, async () => {
-    const expected = { hostname: "127.0.0.1", port: "32768", user: "root" };
-    const endpoint = { containerId: ID, port: 32768 };
-    const found = await understood(LOCAL, endpoint, { host: "container", user });
-    assert.deepEqual(
-      pick(found, [...Object.keys(expected), "proxyjump", "proxycommand", "remotecommand"]),
-      expected,
-    );
+    const found = await understood(text, { host: "container", user: "" });
+    assert.deepEqual(pick(found, [...Object.keys(whole), "proxycommand", ...ADDED]), whole);
   });
 }
 
@@ -181,8 +214,12 @@ Deno.test("ssh takes our control master for the remote host, and the rest from t
     stricthostkeychecking: "false",
     ...MASTER,
     controlpath: `${REMOTE.socketDir}/remote`,
+    forwardagent: "no",
+    forwardx11: "no",
+    tunnel: "false",
+    ciphers: "aes128-cbc",
   };
-  const found = await understood(REMOTE, undefined, {
+  const found = await understood(remoteText(REMOTE), {
     host: "reykjavik",
     user: HOSTILE_USER_CONFIG,
   });
@@ -190,46 +227,30 @@ Deno.test("ssh takes our control master for the remote host, and the rest from t
 });
 
 Deno.test("ssh takes the user and the port that were named for the remote host", async () => {
-  const session = { ...REMOTE, remoteHost: { name: "h", user: "me", port: 2222 } };
-  const found = await understood(session, undefined, { host: "h", user: HOSTILE_USER_CONFIG });
+  const text = remoteText({ ...REMOTE, remoteHost: TO_ME });
+  const found = await understood(text, { host: "h", user: HOSTILE_USER_CONFIG });
   assert.deepEqual(pick(found, ["user", "port"]), { user: "me", port: "2222" });
 });
 
-Deno.test("ssh takes nothing else of a user's Host * that breaks or weakens the way into the container", async () => {
-  const user = `Host *
-  SessionType none
-  StdinNull yes
-  ForkAfterAuthentication yes
-  ProxyUseFdpass yes
-  PubkeyAuthentication no
-  KnownHostsCommand /bin/true
-  NoHostAuthenticationForLocalhost yes
-`;
-  const endpoint = { containerId: ID, port: 32768 };
-  const found = await understood(LOCAL, endpoint, { host: "container", user });
-  assert.deepEqual(
-    pick(found, [
-      "sessiontype",
-      "stdinnull",
-      "forkafterauthentication",
-      "proxyusefdpass",
-      "pubkeyauthentication",
-      "knownhostscommand",
-      "nohostauthenticationforlocalhost",
-    ]),
-    {
-      sessiontype: "default",
-      stdinnull: "no",
-      forkafterauthentication: "no",
-      proxyusefdpass: "no",
-      pubkeyauthentication: "true",
-      nohostauthenticationforlocalhost: "no",
-    },
+Deno.test("systemConfig() includes the system's file where ssh may, and else stands in for it", async () => {
+  using dir = temporaryDir();
+  const path = `${dir.path}/ssh_config`;
+  const text = "Include ssh_config.d/*.conf /abs/x ~/y\nHost *\n  SendEnv LANG\n";
+  Deno.writeTextFileSync(path, text, { mode: 0o644 });
+  assert.equal(await systemConfig([`${dir.path}/none`, path]), `Include ${path}`);
+  Deno.chmodSync(path, 0o664);
+  assert.equal(
+    await systemConfig([path]),
+    `Include ${dir.path}/ssh_config.d/*.conf /abs/x ~/y\nHost *\n  SendEnv LANG\n`,
   );
+  assert.equal(await systemConfig([`${dir.path}/none`]), "");
 });
 
 Deno.test("ssh understands paths with blanks, quotes and percent signs", async () => {
-  const found = await understood(ODD, { containerId: ID }, { host: "container", user: "" });
+  const found = await understood(containerConfig(ODD, { containerId: ID }), {
+    host: "container",
+    user: "",
+  });
   const { controlpath, userknownhostsfile } = found;
   assert.deepEqual({ controlpath, userknownhostsfile }, {
     controlpath: "/run/user/1000/dock er%h/container",
@@ -244,7 +265,7 @@ for (
       ...[
         "ssh",
         "-F",
-        "SESSION/ssh_config",
+        "SESSION/ssh_config.remote",
         "-o",
         "ClearAllForwardings=yes",
         "-T",
@@ -260,7 +281,7 @@ for (
     const own = `${dir.path}/50% it's "odd"`;
     Deno.mkdirSync(own);
     const session = { ...REMOTE, remoteHost, dir: own, socketDir: dir.path };
-    Deno.writeTextFileSync(`${own}/ssh_config`, sshConfig(session, { containerId: ID }));
+    Deno.writeTextFileSync(`${own}/ssh_config`, containerConfig(session, { containerId: ID }));
     using fake = fakes(dir.path, { FAKE_docker: "", FAKE_ssh: "" });
     const real = (await system(["sh", "-c", "command -v ssh"])).stdout.trim();
     const { code } = await system(
@@ -280,7 +301,7 @@ Deno.test("sshTo() puts options before the destination, and the words behind it 
     [
       "ssh",
       "-F",
-      "/home/me/.local/share/dockerdo/demo/ssh_config",
+      "/home/me/.local/share/dockerdo/demo/ssh_config.remote",
       "-o",
       "ClearAllForwardings=yes",
       "-T",
@@ -397,7 +418,15 @@ Deno.test("captureOnRemoteHost() cuts off what the login shell printed", async (
   });
   assert.deepEqual(finished, { code: 0, stdout: "answer\n\x1emore\n", stderr: "" });
   assert.deepEqual(fake.calls(), [[
-    ...["ssh", "-F", `${REMOTE.dir}/ssh_config`, "-o", "ClearAllForwardings=yes", "-T", "--"],
+    ...[
+      "ssh",
+      "-F",
+      `${REMOTE.dir}/ssh_config.remote`,
+      "-o",
+      "ClearAllForwardings=yes",
+      "-T",
+      "--",
+    ],
     ...["reykjavik", "printf '\\036'; printf 'a b'"],
   ]]);
 });
@@ -428,7 +457,24 @@ Deno.test("makeSocketDir() is private and below XDG_RUNTIME_DIR where that is sh
   const made = await makeSocketDir(context, "0a1b2c3d4e5f");
   assert.equal(made, `${dir.path}/dockerdo/0a1b2c3d4e5f`);
   assert.equal((Deno.statSync(made).mode ?? 0) & 0o777, 0o700);
-  assert.equal(await hasSocketDir(testSession({ socketDir: made, dir: dir.path })), true);
+  assert.equal(hasSocketDir(testSession({ socketDir: made, dir: dir.path })), true);
+});
+
+Deno.test("makeSocketDir() takes the state directory where XDG_RUNTIME_DIR is not the user's alone", async () => {
+  using dir = temporaryDir();
+  Deno.mkdirSync(`${dir.path}/run/dockerdo`, { recursive: true });
+  const env = { HOME: dir.path, XDG_RUNTIME_DIR: `${dir.path}/run` };
+  const place = `${dir.path}/.local/state/dockerdo/sockets/0a1b2c3d4e5f`;
+  for (const open of [`${dir.path}/run`, `${dir.path}/run/dockerdo`]) {
+    Deno.chmodSync(open, 0o777);
+    assert.equal(await makeSocketDir(testContext({ env }), "0a1b2c3d4e5f"), place);
+    assert.equal((Deno.statSync(place).mode ?? 0) & 0o777, 0o700);
+    Deno.chmodSync(open, 0o755);
+  }
+  assert.equal(
+    await makeSocketDir(testContext({ env }), "0a1b2c3d4e5f"),
+    `${dir.path}/run/dockerdo/0a1b2c3d4e5f`,
+  );
 });
 
 for (
@@ -460,18 +506,19 @@ for (
   });
 }
 
-Deno.test("hasSocketDir() does not trust a directory that is gone, open to others, or a link", async () => {
+Deno.test("hasSocketDir() does not trust a directory that is gone, open to others, or a link to such", () => {
   using dir = temporaryDir();
   const socketDir = `${dir.path}/s`;
   const session = testSession({ dir: dir.path, socketDir });
-  assert.equal(await hasSocketDir(session), false);
+  assert.equal(hasSocketDir(session), false);
   Deno.mkdirSync(socketDir, { mode: 0o700 });
-  assert.equal(await hasSocketDir(session), true);
+  assert.equal(hasSocketDir(session), true);
   Deno.chmodSync(socketDir, 0o750);
-  assert.equal(await hasSocketDir(session), false);
+  assert.equal(hasSocketDir(session), false);
   Deno.removeSync(socketDir);
-  Deno.symlinkSync(dir.path, socketDir);
-  assert.equal(await hasSocketDir(session), false);
+  Deno.mkdirSync(`${dir.path}/open`, { mode: 0o755 });
+  Deno.symlinkSync(`${dir.path}/open`, socketDir);
+  assert.equal(hasSocketDir(session), false);
 });
 
 Deno.test("isMasterAlive() asks ssh only where there is a socket", async () => {
@@ -484,7 +531,7 @@ Deno.test("isMasterAlive() asks ssh only where there is a socket", async () => {
   Deno.writeTextFileSync(`${dir.path}/remote`, "");
   assert.equal(await isMasterAlive(context, session, "remote"), false);
   assert.deepEqual(fake.calls(), [
-    ["ssh", "-F", `${session.dir}/ssh_config`, "-O", "check", "reykjavik"],
+    ["ssh", "-F", `${session.dir}/ssh_config.remote`, "-O", "check", "reykjavik"],
   ]);
 });
 
@@ -515,7 +562,7 @@ Deno.test("stopMaster() of a dry run only asks", async () => {
   assert.equal(Deno.lstatSync(`${dir.path}/remote`).isFile, true);
   assert.equal(
     context.written.stderr,
-    `ssh -F ${session.dir}/ssh_config -O exit reykjavik\n`,
+    `ssh -F ${session.dir}/ssh_config.remote -O exit reykjavik\n`,
   );
 });
 
@@ -534,6 +581,13 @@ Deno.test("startMaster() asks nobody where it must not, and shows ssh's own word
     }),
     { message: "cannot connect to reykjavik: me@h: Permission denied (publickey)." },
   );
-  const base = ["ssh", "-F", `${session.dir}/ssh_config`, "-o", "ClearAllForwardings=yes", "-fN"];
+  const base = [
+    "ssh",
+    "-F",
+    `${session.dir}/ssh_config.remote`,
+    "-o",
+    "ClearAllForwardings=yes",
+    "-fN",
+  ];
   assert.deepEqual(fake.calls(), [[...base, "-o", "BatchMode=yes", "--", "reykjavik"]]);
 });

@@ -16,7 +16,12 @@ function home(): TemporaryDir & { readonly env: Readonly<Record<string, string>>
   Deno.writeTextFileSync(`${path}/.ssh/conf d/a`, "\tHOST\tbergen\r\nInclude deep");
   Deno.writeTextFileSync(`${path}/.ssh/deep`, "Host oslo -oProxyCommand=id\nInclude config");
   for (const name of ["alpha", "beta"]) {
-    const session = testSession({ name, env: { name: "none" }, workDir: `${path}/${name} "w"` });
+    const session = testSession({
+      name,
+      env: { name: "none" },
+      workDir: `${path}/${name} "w"`,
+      socketDir: path,
+    });
     const { dir: _, ...stored } = {
       ...session,
       containerId: "c0ffee",
