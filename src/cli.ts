@@ -73,6 +73,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     minor: true,
     load: () => import("./commands/logs.ts"),
   },
+  dockerfile: {
+    brief: "Write a Dockerfile that gives what the container has become",
+    load: () => import("./commands/dockerfile.ts"),
+  },
   list: { brief: "List all sessions", load: () => import("./commands/list.ts") },
   stop: {
     group: "End",

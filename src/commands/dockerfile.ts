@@ -1,0 +1,64 @@
+import { buildCommand } from "@stricli/core";
+import {
+  type CliContext,
+  commonAliases,
+  contextOf,
+  type SessionFlags,
+  sessionFlags,
+  sessionName,
+  sessionOf,
+  textFlag,
+} from "../command_line/flags.ts";
+import { compose } from "../dockerfile/compose.ts";
+import { checkContextDir, writeContext } from "../dockerfile/context_dir.ts";
+import { gatherFacts } from "../dockerfile/facts.ts";
+import { reachRemoteHost } from "../lifecycle/connection.ts";
+import { progress } from "../output.ts";
+
+interface DockerfileFlags extends SessionFlags {
+  readonly output?: string;
+}
+
+export const command = buildCommand<DockerfileFlags, [string?], CliContext>({
+  func: dockerfile,
+  parameters: {
+    flags: {
+      ...sessionFlags,
+      output: textFlag(
+        "Write the Dockerfile and its build context there: a new or empty directory",
+        "dir",
+      ),
+    },
+    aliases: { ...commonAliases, o: "output" },
+    positional: sessionName,
+  },
+  docs: {
+    brief: "Write a Dockerfile that gives what the session's container has become",
+    fullDescription:
+      "Commands that changed something become RUN; what no command explains is copied out of the container.",
+  },
+});
+
+async function dockerfile(this: CliContext, flags: DockerfileFlags, name?: string): Promise<void> {
+  const context = contextOf(this, flags);
+  const dir = flags.output;
+  if (dir !== undefined) await checkContextDir(dir);
+  const session = await reachRemoteHost(context, sessionOf(context, flags, name), {
+    interactive: true,
+  });
+  progress(context, "container", "Asking what has changed");
+  const facts = await gatherFacts(context, session);
+  const made = compose(facts);
+  if (dir === undefined) {
+    context.stdout(made.text);
+    return;
+  }
+  await writeContext(context, session, {
+    dir,
+    text: made.text,
+    files: made.files,
+    tree: facts.survey.tree,
+    containerId: facts.containerId,
+  });
+  progress(context, "local", `Written: ${dir}/Dockerfile`);
+}

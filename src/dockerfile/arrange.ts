@@ -1,0 +1,251 @@
+/** Puts copies between commands, and says each in as few instructions as it takes. */
+import type { Copy } from "./copies.ts";
+import type { CopyFiles, Instruction, Run } from "./instructions.ts";
+import { type ShellLine, written } from "./shell_line.ts";
+import { nameOf, parentOf, type Tree } from "./tree.ts";
+
+/** The instructions that bring copies in, in the order in which they work. */
+export function copyInstructions(
+  copies: readonly Copy[],
+  { container, image, files }: {
+    readonly container: Tree;
+    readonly image: Tree;
+    /** Gets the context path of every file. */
+    readonly files: Map<string, string>;
+  },
+): Instruction[] {
+  const byPath = new Map(copies.map((copy) => [copy.entry.path, copy]));
+  const whole = copies.filter(({ whole }) => whole);
+  const trees = findTrees(whole, { container, image, byPath });
+  const inTree = (path: string): boolean => {
+    for (let at = path; at !== "/"; at = parentOf(at)) if (trees.has(at)) return true;
+    return false;
+  };
+  const before: ShellLine[] = [];
+  const after: ShellLine[] = [];
+  const instructions: CopyFiles[] = [];
+
+  for (const path of [...trees].sort()) {
+    const owner = byPath.get(path)?.owner;
+    const paths = [...byPath.keys()].filter((below) =>
+      below === path || below.startsWith(`${path}/`)
+    );
+    for (const below of paths) files.set(below, below.slice(1));
+    instructions.push({
+      kind: "copy",
+      sources: [`${contextPath(path)}/`],
+      destination: `${path}/`,
+      owner,
+      paths,
+    });
+  }
+
+  const single = whole.filter(({ entry }) => !inTree(entry.path));
+  const groups = new Map<string, Copy[]>();
+  for (const copy of single) {
+    const { entry, owner } = copy;
+    if (entry.type === "f") {
+      const key = `${parentOf(entry.path)}\0${owner ?? ""}`;
+      groups.set(key, [...groups.get(key) ?? [], copy]);
+    } else if (entry.type === "d") {
+      const hasFile = single.some(({ entry: { path, type } }) =>
+        type === "f" && path.startsWith(`${entry.path}/`)
+      );
+      if (owner === undefined && entry.mode === 0o755 && hasFile) continue;
+      before.push({ text: makeDirectory(copy), isSimple: true });
+    } else after.push(...shapeOf(copy));
+  }
+  for (const group of [...groups.values()].sort((a, b) => pathOf(a) < pathOf(b) ? -1 : 1)) {
+    const paths = group.map(({ entry }) => entry.path).sort();
+    for (const path of paths) files.set(path, contextPath(path));
+    const plain = paths.filter((path) => contextPath(path) === path.slice(1));
+    const odd = paths.filter((path) => !plain.includes(path));
+    if (plain.length > 0) {
+      instructions.push({
+        kind: "copy",
+        sources: plain.map((path) => contextPath(path)),
+        destination: `${parentOf(plain[0] ?? "/").replace(/\/$/, "")}/`,
+        owner: group[0]?.owner,
+        paths: plain,
+      });
+    }
+    for (const path of odd) {
+      // No COPY can name it: it is brought in by another name.
+      if (toText(path).includes("\uFFFD")) {
+        const passing = `/${contextPath(path).replace("/", "-")}`;
+        after.push({ text: `mv ${shellPath(passing)} ${shellPath(path)}`, isSimple: true });
+        instructions.push({
+          kind: "copy",
+          sources: [contextPath(path)],
+          destination: passing,
+          owner: group[0]?.owner,
+          paths: [path],
+        });
+        continue;
+      }
+      instructions.push({
+        kind: "copy",
+        sources: [contextPath(path)],
+        destination: path,
+        owner: group[0]?.owner,
+        paths: [path],
+      });
+    }
+  }
+
+  after.push(...modeLines(copies.filter(({ entry, whole }) => whole && entry.type === "f")));
+  after.push(...treeModes([...trees], byPath));
+  after.push(...metadataLines(copies.filter(({ whole }) => !whole)));
+  return [...asRun(dedupe(before)), ...instructions, ...asRun(after)];
+}
+
+function pathOf(group: readonly Copy[]): string {
+  return group[0]?.entry.path ?? "";
+}
+
+/** Lines of shell as an instruction of root's; none for none. */
+export function asRun(lines: readonly ShellLine[]): Run[] {
+  if (lines.length === 0) return [];
+  return [{
+    kind: "run",
+    user: "",
+    cwd: undefined,
+    lines,
+    apt: [],
+    commands: [],
+    notes: [],
+  }];
+}
+
+/** Directories that are new, and whose every entry is copied and belongs to the same owner: the topmost ones. */
+function findTrees(
+  copies: readonly Copy[],
+  { container, image, byPath }: {
+    readonly container: Tree;
+    readonly image: Tree;
+    readonly byPath: ReadonlyMap<string, Copy>;
+  },
+): Set<string> {
+  const directories = copies.filter(({ entry }) => entry.type === "d" && !image.has(entry.path));
+  const paths = new Set(directories.map(({ entry }) => entry.path));
+  const unfit = new Set<string>();
+  for (const path of container.keys()) {
+    for (let at = parentOf(path); at !== "/"; at = parentOf(at)) {
+      if (!paths.has(at)) continue;
+      const copy = byPath.get(path);
+      const fits = copy !== undefined && copy.whole && copy.owner === byPath.get(at)?.owner &&
+        /^[fdl]$/.test(copy.entry.type);
+      if (!fits) unfit.add(at);
+    }
+  }
+  const hasFiles = (path: string): boolean =>
+    copies.some(({ entry }) => entry.type !== "d" && entry.path.startsWith(`${path}/`));
+  const fit = [...paths].filter((path) => !unfit.has(path) && !isOdd(path) && hasFiles(path));
+  const all = new Set(fit);
+  return new Set(fit.filter((path) => {
+    for (let at = parentOf(path); at !== "/"; at = parentOf(at)) if (all.has(at)) return false;
+    return true;
+  }));
+}
+
+// deno-lint-ignore no-control-regex
+const ODD = /[\x00-\x1f\x7f*?[\]\\]/;
+
+/** Whether COPY would take a name for a pattern, or cannot have it at all. */
+function isOdd(path: string): boolean {
+  return ODD.test(path) || toText(path).includes("\uFFFD") || path.startsWith("/.odd/");
+}
+
+function toText(path: string): string {
+  const bytes = Uint8Array.from(path, (letter) => letter.charCodeAt(0));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+/** Where a file of the container is in the context, below `files/`: at its own path, unless COPY would misread that. */
+export function contextPath(path: string): string {
+  if (!isOdd(path)) return path.slice(1);
+  const bytes = Uint8Array.from(path, (letter) => letter.charCodeAt(0));
+  const plain = nameOf(path).replace(/[^A-Za-z0-9._-]+/g, "_").slice(-40);
+  return `.odd/${
+    bytes.reduce((sum, byte) => (sum * 31 + byte) % 0xffffffff, 7).toString(16)
+  }-${plain}`;
+}
+
+function makeDirectory({ entry, owner }: Copy): string {
+  if (owner === undefined && entry.mode === 0o755) return `mkdir -p ${shellPath(entry.path)}`;
+  const [user = "", group = ""] = owner?.split(":") ?? [];
+  const mode = entry.mode === 0o755 ? "" : ` -m ${entry.mode.toString(8).padStart(3, "0")}`;
+  const owned = owner === undefined ? "" : ` -o ${user} -g ${group}`;
+  return `install -d${owned}${mode} ${shellPath(entry.path)}`;
+}
+
+function shapeOf({ entry, owner }: Copy): ShellLine[] {
+  const path = shellPath(entry.path);
+  const lines = entry.type === "l"
+    ? [`ln -sfn ${shellPath(entry.target)} ${path}`]
+    : entry.type === "p"
+    ? [`mkfifo -m ${entry.mode.toString(8)} ${path}`]
+    : [];
+  if (lines.length > 0 && owner !== undefined) lines.push(`chown -h ${owner} ${path}`);
+  return lines.map((text) => ({ text, isSimple: true }));
+}
+
+/** Whether COPY leaves a mode as it is in the context, and git too. */
+export function isPlainMode(mode: number): boolean {
+  return mode === 0o644 || mode === 0o755;
+}
+
+function modeLines(copies: readonly Copy[]): ShellLine[] {
+  const byMode = new Map<number, string[]>();
+  for (const { entry: { path, mode } } of copies) {
+    if (!isPlainMode(mode)) byMode.set(mode, [...byMode.get(mode) ?? [], path]);
+  }
+  return [...byMode].map(([mode, paths]) => chmodLine(mode, paths));
+}
+
+function treeModes(trees: readonly string[], byPath: ReadonlyMap<string, Copy>): ShellLine[] {
+  const byMode = new Map<number, string[]>();
+  for (const { entry: { path, mode, type } } of byPath.values()) {
+    if (type !== "d" || mode === 0o755) continue;
+    if (!trees.some((tree) => path === tree || path.startsWith(`${tree}/`))) continue;
+    byMode.set(mode, [...byMode.get(mode) ?? [], path]);
+  }
+  return [...byMode].map(([mode, paths]) => chmodLine(mode, paths));
+}
+
+function metadataLines(copies: readonly Copy[]): ShellLine[] {
+  const lines: ShellLine[] = [];
+  const byOwner = new Map<string, string[]>();
+  const byMode = new Map<number, string[]>();
+  for (const { entry: { path, mode }, owner = "root:root" } of copies) {
+    byOwner.set(owner, [...byOwner.get(owner) ?? [], path]);
+    byMode.set(mode, [...byMode.get(mode) ?? [], path]);
+  }
+  for (const [owner, paths] of byOwner) {
+    lines.push({ text: `chown ${owner} ${paths.map(shellPath).join(" ")}`, isSimple: true });
+  }
+  for (const [mode, paths] of byMode) lines.push(chmodLine(mode, paths));
+  return lines;
+}
+
+function chmodLine(mode: number, paths: readonly string[]): ShellLine {
+  const digits = mode.toString(8).padStart(3, "0");
+  return { text: `chmod ${digits} ${paths.map(shellPath).join(" ")}`, isSimple: true };
+}
+
+/** A path as a word of the shell, in UTF-8 where it is that, else byte by byte. */
+export function shellPath(path: string): string {
+  const bytes = Uint8Array.from(path, (letter) => letter.charCodeAt(0));
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  // deno-lint-ignore no-control-regex
+  if (!text.includes("\uFFFD") && !/[\x00-\x1f\x7f]/.test(text)) return written(text);
+  const octal = Array.from(bytes, (byte) => {
+    const char = String.fromCharCode(byte);
+    return /[A-Za-z0-9_./-]/.test(char) ? char : `\\${byte.toString(8).padStart(3, "0")}`;
+  }).join("");
+  return `"$(printf '${octal}.')"`.replace(".')\"", "')\"");
+}
+
+function dedupe(lines: readonly ShellLine[]): ShellLine[] {
+  return lines.filter(({ text }, at) => lines.findIndex((line) => line.text === text) === at);
+}

@@ -1,0 +1,239 @@
+/** Which commands a Dockerfile repeats: by what they are known to have changed, never by their names. */
+import type { Input } from "../history/executions.ts";
+import { hasSecret } from "../secrets.ts";
+import type { Command, Evidence } from "./evidence.ts";
+import { parentOf } from "./tree.ts";
+
+/** Why a command is kept, or not. */
+export type Reason =
+  /** It changed something that is still there, or that a kept command may have used. */
+  | "changed"
+  /** Nobody knows what it changed. */
+  | "unknown"
+  /** A kept command needs what it left in /tmp, or running. */
+  | "needed"
+  | "nothing"
+  | "volatile"
+  | "failed"
+  /** What it changed is copied in its final form. */
+  | "copied"
+  /** What it made is gone, and nobody used it. */
+  | "undone"
+  /** The same command is kept, earlier. */
+  | "repeated"
+  | "shell"
+  | "stdin"
+  | "secret"
+  /** A person said so. */
+  | "chosen"
+  | "put back";
+
+export interface Decision {
+  readonly command: Command;
+  readonly keep: boolean;
+  readonly reason: Reason;
+  /** Of a repeated one: the command that is kept in its place. */
+  readonly twin?: number;
+}
+
+export interface Choices {
+  /** Commands that are kept, or left out, whatever the evidence says. */
+  readonly keep?: ReadonlySet<number>;
+  readonly leave?: ReadonlySet<number>;
+  /** Commands whose secrets may be written. */
+  readonly allowed?: (command: Command) => boolean;
+}
+
+/** Decides for each command. */
+export function decide(
+  evidence: Evidence,
+  { inputs, choices = {} }: {
+    readonly inputs: ReadonlyMap<string, Input>;
+    readonly choices?: Choices;
+  },
+): Decision[] {
+  const { commands } = evidence;
+  const isPiped = pipedCommands(commands, inputs);
+  const first = commands.map((command): Decision => {
+    const { number, exitCode } = command;
+    const leave = (reason: Reason): Decision => ({ command, keep: false, reason });
+    if (choices.leave?.has(number) === true) return leave("chosen");
+    if (hasSecret(command.command) && choices.allowed?.(command) !== true) return leave("secret");
+    if (choices.keep?.has(number) === true) return { command, keep: true, reason: "put back" };
+    if (isShell(command)) return leave("shell");
+    if (exitCode !== 0) return leave("failed");
+    const verdict = evidence.verdicts[number] ?? "unknown";
+    if (verdict === "nothing" || verdict === "volatile") return leave(verdict);
+    if (isPiped(command)) return leave("stdin");
+    return { command, keep: true, reason: verdict === "changed" ? "changed" : "unknown" };
+  });
+  const withoutCopied = dropCopied(first, evidence);
+  const withoutUndone = dropUndone(withoutCopied, evidence);
+  return addNeeded(dropRepeated(withoutUndone, evidence), evidence);
+}
+
+/** A login shell, or another program that a person sat in. */
+export function isShell({ command, terminal }: Command): boolean {
+  if (command.length === 0) return true;
+  const name = command[0]?.slice(command[0].lastIndexOf("/") + 1) ?? "";
+  return terminal === true &&
+    (/^(ba|da|z|fi|a|k|c|tc)?sh$/.test(name) && !command.includes("-c") && command.length < 3 ||
+      /^(nano|vi|vim(\.\w+)?|vimdiff|emacs|mcedit|mc|joe|micro|ed|su|tmux|screen|visudo|vipw|vigr|nvim|less|more|top|htop|watch)$/
+        .test(name));
+}
+
+/** Whether what the command read from a pipe is part of what it did. */
+function pipedCommands(
+  commands: readonly Command[],
+  inputs: ReadonlyMap<string, Input>,
+): (command: Command) => boolean {
+  const isPipe = ({ input }: Command): boolean =>
+    input !== undefined && inputs.get(input)?.kind === "pipe";
+  // Where all of them have one, it is what the person's script was started with.
+  const ambient = commands.length > 3 &&
+    commands.filter(isPipe).length > commands.length / 2;
+  return (command) => isPipe(command) && (!ambient || readsStdin(command.command));
+}
+
+function readsStdin(words: readonly string[]): boolean {
+  const name = words[0]?.slice(words[0].lastIndexOf("/") + 1) ?? "";
+  const line = words.join(" ");
+  return /^(tee|cat|dd|crontab|patch|psql|mysql|sqlite3|xargs|base64|chpasswd|sponge)$/.test(
+    name,
+  ) ||
+    words.includes("-") || words.includes("/dev/stdin") ||
+    /^(ba|da|z)?sh$/.test(name) && words.length === 1 ||
+    /^(python3?|perl|ruby|node)$/.test(name) && words.length === 1 ||
+    name === "tar" && /(^|\s)-?[a-z]*x/.test(line) && !/\s-?[a-z]*f\s*(?!-)\S/.test(line) ||
+    /\bcat\s*>|\btee\b/.test(line);
+}
+
+/** Commands of which all that is left will be copied: their changes are in the copy. */
+function dropCopied(decisions: readonly Decision[], evidence: Evidence): Decision[] {
+  const leaves = (path: string): boolean => isCopied(path, evidence, decisions);
+  return decisions.map((decision) => {
+    const { command, keep, reason } = decision;
+    if (!keep || reason !== "changed") return decision;
+    const paths = [...evidence.touched[command.number] ?? []];
+    const surviving = paths.filter((path) => evidence.last.has(path));
+    if (surviving.length === 0 || (evidence.removes[command.number]?.size ?? 0) > 0) {
+      return decision;
+    }
+    if (paths.length > surviving.length) return decision;
+    return surviving.every(leaves) ? { command, keep: false, reason: "copied" } : decision;
+  });
+}
+
+/** Whether a path comes into the image by COPY: edited through the mount, or changed by nobody who is kept. */
+export function isCopied(
+  path: string,
+  evidence: Pick<Evidence, "edited" | "last">,
+  decisions: readonly Decision[],
+): boolean {
+  if (evidence.edited.has(path)) return true;
+  const toucher = evidence.last.get(path);
+  if (toucher === undefined) return false;
+  if (toucher.by !== "command") return true;
+  return decisions[toucher.number]?.keep === false;
+}
+
+/** Commands whose every trace another one removed, with no kept command in between that could have used it. */
+function dropUndone(decisions: readonly Decision[], evidence: Evidence): Decision[] {
+  const result = [...decisions];
+  for (const { command, keep, reason } of decisions.toReversed()) {
+    if (!keep || reason !== "changed") continue;
+    const paths = [...evidence.touched[command.number] ?? []];
+    const removed = evidence.removes[command.number] ?? new Set();
+    if (removed.size > 0 || paths.some((path) => evidence.last.has(path))) continue;
+    const removers = new Set(
+      paths.map((path) =>
+        evidence.removes.findIndex((set, by) => by > command.number && set.has(path))
+      ),
+    );
+    const end = Math.max(...removers);
+    if (removers.has(-1) || !Number.isFinite(end)) continue;
+    const used = result.slice(command.number + 1, end).some(({ keep }) => keep);
+    const clean = [...removers].every((by) => isOnlyRemoving(by, paths, evidence));
+    if (used || !clean) continue;
+    result[command.number] = { command, keep: false, reason: "undone" };
+    for (const by of removers) {
+      const remover = result[by];
+      if (remover !== undefined) result[by] = { ...remover, keep: false, reason: "undone" };
+    }
+  }
+  return result;
+}
+
+function isOnlyRemoving(by: number, paths: readonly string[], evidence: Evidence): boolean {
+  const made = new Set(paths);
+  return [...evidence.touched[by] ?? []].every((path) => made.has(path));
+}
+
+/** The same row of commands again, after edits alone: the first row is kept, and the edits move before it. */
+function dropRepeated(decisions: readonly Decision[], evidence: Evidence): Decision[] {
+  const result = [...decisions];
+  const isEditBetween = (from: number, to: number): boolean => {
+    const begin = evidence.commands[from]?.begin ?? 0;
+    const end = evidence.commands[to]?.begin ?? 0;
+    const isIn = (time: number): boolean => begin <= time && time <= end;
+    return [...evidence.edited.values()].some(({ first, last }) => isIn(first) || isIn(last)) ||
+      [...evidence.deleted.values()].some(isIn);
+  };
+  for (;;) {
+    const kept = result.filter(({ keep }) => keep).map(({ command }) => command);
+    const found = findRepeat(kept, isEditBetween);
+    if (found === undefined) return result;
+    for (const [{ number: twin }, { command }] of found) {
+      result[command.number] = { command, keep: false, reason: "repeated", twin };
+    }
+  }
+}
+
+function findRepeat(
+  kept: readonly Command[],
+  isEditBetween: (from: number, to: number) => boolean,
+): readonly (readonly [Command, { readonly command: Command }])[] | undefined {
+  for (let length = 1; length <= 6; length++) {
+    for (let at = 0; at + 2 * length <= kept.length; at++) {
+      const row = kept.slice(at, at + length);
+      const next = kept.slice(at + length, at + 2 * length);
+      const pairs = row.flatMap((command, i) => {
+        const again = next[i];
+        return again !== undefined && isSameCommand(command, again)
+          ? [[command, { command: again }] as const]
+          : [];
+      });
+      if (pairs.length < length) continue;
+      if (isEditBetween(row[0]?.number ?? 0, next.at(-1)?.number ?? 0)) return pairs;
+    }
+  }
+  return undefined;
+}
+
+function isSameCommand(a: Command, b: Command): boolean {
+  return a.cwd === b.cwd && a.user === b.user &&
+    JSON.stringify([a.command, a.env]) === JSON.stringify([b.command, b.env]);
+}
+
+/** Commands that left something in /tmp which a kept one names. */
+function addNeeded(decisions: readonly Decision[], evidence: Evidence): Decision[] {
+  const result = [...decisions];
+  for (const { command, reason } of decisions.toReversed()) {
+    if (reason !== "volatile") continue;
+    const made = [...evidence.temporary[command.number] ?? []];
+    if (made.length === 0) continue;
+    const needs = result.slice(command.number + 1).some(({ keep, command: later }) =>
+      keep && made.some((path) => names(later, path))
+    );
+    if (needs) result[command.number] = { command, keep: true, reason: "needed" };
+  }
+  return result;
+}
+
+function names({ command, cwd }: Command, path: string): boolean {
+  if (cwd !== "/" && (path === cwd || path.startsWith(`${cwd}/`))) return true;
+  const parent = parentOf(path);
+  return command.some((word) =>
+    word.includes(path) || (parent !== "/tmp" && parent !== "/var/tmp" && word.includes(parent))
+  );
+}

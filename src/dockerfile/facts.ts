@@ -1,0 +1,146 @@
+/** Everything that a Dockerfile is made from, asked once. */
+import { diffPaths } from "./difference.ts";
+import {
+  clockOffset,
+  hashFiles,
+  type ImageConfig,
+  imageConfig,
+  readHeads,
+  survey,
+  withImage,
+} from "./engine.ts";
+import { Failure } from "../error.ts";
+import {
+  type Execution,
+  type ExportEvent,
+  type Input,
+  linesOf,
+  readHistory,
+  readInputs,
+} from "../history/executions.ts";
+import { readSweeps, type Sweep } from "../history/sweeps.ts";
+import type { Context } from "../process/context.ts";
+import { parseStep, type Step } from "../relay/journal.ts";
+import { journalPath, type Session } from "../session/session.ts";
+import { isSecretContent } from "../secrets.ts";
+import { isServerData, volatileBy } from "./rules.ts";
+import type { Entry, Survey } from "./tree.ts";
+
+export interface Facts {
+  readonly session: Session;
+  readonly containerId: string;
+  readonly base: ImageConfig;
+  readonly overlay: ImageConfig;
+  /** The container's files, and those of the image that it was started from. */
+  readonly survey: Survey;
+  readonly image: Survey;
+  /** What differs between the two, rules not applied. */
+  readonly changed: readonly Entry[];
+  readonly removed: readonly string[];
+  /** Files that differ in mode or owner alone. */
+  readonly sameContent: ReadonlySet<string>;
+  readonly secretFiles: ReadonlySet<string>;
+  readonly executions: readonly Execution[];
+  readonly exports: readonly ExportEvent[];
+  readonly inputs: ReadonlyMap<string, Input>;
+  /** The journal's steps in this container; undefined where nothing is recorded. */
+  readonly steps: readonly Step[];
+  readonly sweeps: readonly Sweep[];
+  readonly clock: { readonly offset: number; readonly slack: number };
+}
+
+/** Asks the session's files, its container and its engine. */
+export async function gatherFacts(context: Context, session: Session): Promise<Facts> {
+  const id = session.containerId;
+  if (id === null) {
+    throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
+  }
+  const base = await imageConfig(context, session, session.baseImage);
+  if (base === undefined) {
+    throw new Failure(
+      `the engine has no image ${session.baseImage}, from which the Dockerfile starts`,
+      {
+        hint: `Get it there first: docker pull ${session.baseImage}`,
+      },
+    );
+  }
+  const overlay = await imageConfig(context, session, session.imageTag);
+  if (overlay === undefined) {
+    throw new Failure(`the engine has no image ${session.imageTag} any more`, {
+      hint: "dockerdo build makes it again.",
+    });
+  }
+  const clock = await clockOffset(context, session);
+  const now = await survey(context, session, id);
+  return await withImage(context, session, {
+    image: session.imageTag,
+    action: async (imageContainer) => {
+      const image = await survey(context, session, imageContainer);
+      const { changed, removed, doubtful } = diffPaths(now.tree, image.tree);
+      const counted = doubtful.filter((path) => counts(path));
+      const [here, there] = await Promise.all([
+        hashFiles(context, session, { id, paths: counted }),
+        hashFiles(context, session, { id: imageContainer, paths: counted }),
+      ]);
+      const same = new Set(
+        counted.filter((path) => here.get(path) === there.get(path) && here.has(path)),
+      );
+      const real = changed.filter((entry) => !same.has(entry.path) || hasOtherOwner(entry, image));
+      const small = real.filter(({ path, type, size }) =>
+        counts(path) && type === "f" && size < 65536
+      );
+      const suspects = small.filter(({ path }) =>
+        /\.(pem|key|npmrc|yarnrc|pypirc|conf)$|\/[^/.]*$|\.env(\.[^/]*)?$/.test(path)
+      )
+        .map(({ path }) => path);
+      const heads = await readHeads(context, session, { id, paths: suspects });
+      const secretFiles = [...heads].flatMap(([path, text]) =>
+        isSecretContent(path, text) ? [path] : []
+      );
+      const history = await Array.fromAsync(readHistory(context, session));
+      const executions = history.flatMap((event) => "command" in event ? [event] : []);
+      return {
+        session,
+        containerId: id,
+        base,
+        overlay,
+        survey: now,
+        image,
+        changed: real,
+        removed,
+        sameContent: same,
+        secretFiles: new Set(secretFiles),
+        executions: executions.filter(({ container }) =>
+          container === undefined || container === id
+        ),
+        exports: history.flatMap((event) => "set" in event ? [event] : []),
+        inputs: await readInputs(session),
+        steps: await readSteps(session, id),
+        sweeps: await readSweeps(session, id),
+        clock,
+      };
+    },
+  });
+}
+
+function counts(path: string): boolean {
+  return volatileBy(path) === undefined && !isServerData(path);
+}
+
+function hasOtherOwner(entry: Entry, { tree }: Survey): boolean {
+  const before = tree.get(entry.path);
+  return before === undefined || before.mode !== entry.mode || before.uid !== entry.uid ||
+    before.gid !== entry.gid;
+}
+
+/** The steps of the journal that are about one container. */
+async function readSteps(session: Session, container: string): Promise<Step[]> {
+  const steps: Step[] = [];
+  let present = true;
+  for await (const line of linesOf(journalPath(session))) {
+    const step = parseStep(line);
+    if (step?.kind === "mounted") present = step.container === container;
+    else if (step !== undefined && present) steps.push(step);
+  }
+  return steps;
+}

@@ -1,0 +1,243 @@
+/** From decisions to instructions, in the order in which they build. */
+import { asRun, copyInstructions, shellPath } from "./arrange.ts";
+import type { Copies, Copy } from "./copies.ts";
+import type { Decision } from "./decide.ts";
+import type { Command, Evidence } from "./evidence.ts";
+import type { Instruction, Run } from "./instructions.ts";
+import { isLocalPackage, isRefresh, parseApt, tidy } from "./packages.ts";
+import { type ShellLine, shellLines } from "./shell_line.ts";
+import { parentOf, type Tree } from "./tree.ts";
+
+/** One `dockerdo export`, in the container's clock. */
+export interface Export {
+  readonly time: number;
+  readonly set: Readonly<Record<string, string>>;
+}
+
+export interface PlanInput {
+  readonly evidence: Evidence;
+  readonly decisions: readonly Decision[];
+  readonly copies: Copies;
+  readonly exports: readonly Export[];
+  readonly container: Tree;
+  readonly image: Tree;
+  /** Who runs a command without `-u`: the session's user. */
+  readonly user: string;
+  /** The base's WORKDIR. */
+  readonly workdir: string;
+}
+
+/** The instructions, and the context path of every file that they copy. */
+export function arrange(
+  input: PlanInput,
+): { readonly instructions: Instruction[]; readonly files: Map<string, string> } {
+  const { evidence, decisions, copies, exports } = input;
+  const files = new Map<string, string>();
+  const kept = decisions.filter(({ keep }) => keep).map(({ command }) => command)
+    .sort((a, b) => a.begin - b.begin);
+  const slots = kept.map((): Copy[] => []).concat([[]]);
+  const removalSlots = slots.map((): string[] => []);
+  const envSlots = slots.map((): Record<string, string> => ({}));
+  const slotOf = (time: number): number => kept.filter(({ begin }) => begin < time).length;
+  for (const copy of copies.copies) {
+    let slot = slotOf(beforeTwins(copy.time, decisions));
+    for (; slot > 0; slot--) {
+      const command = kept[slot - 1];
+      if (command === undefined || holdsBack(command, copy, evidence)) break;
+    }
+    slots[slot]?.push(copy);
+  }
+  for (const { path, time } of copies.removals) removalSlots[slotOf(time)]?.push(path);
+  for (const { time, set } of exports) Object.assign(envSlots[slotOf(time)] ?? {}, set);
+
+  const instructions: Instruction[] = [];
+  const fill = (slot: number): void => {
+    const set = envSlots[slot] ?? {};
+    if (Object.keys(set).length > 0) instructions.push({ kind: "env", set });
+    const { container, image } = input;
+    instructions.push(...copyInstructions(slots[slot] ?? [], { container, image, files }));
+    instructions.push(...asRun(removalLines(removalSlots[slot] ?? [])));
+  };
+  kept.forEach((command, slot) => {
+    fill(slot);
+    instructions.push(...runsOf(command, input));
+  });
+  fill(kept.length);
+  return { instructions: join(hoistInstalls(instructions)), files };
+}
+
+/** An edit between a command and its repetition comes before both. */
+function beforeTwins(time: number, decisions: readonly Decision[]): number {
+  let moved = time;
+  for (const { command, twin } of decisions) {
+    const first = twin === undefined ? undefined : decisions[twin]?.command;
+    if (first !== undefined && first.begin < moved && moved <= command.begin) {
+      moved = Math.min(moved, first.begin - 1e-4);
+    }
+  }
+  return moved;
+}
+
+/** Whether a copy must stay after a command: its packages, and whatever it changed near the path. */
+function holdsBack(command: Command, { entry: { path } }: Copy, evidence: Evidence): boolean {
+  if (parts(command).some((words) => parseApt(words) !== undefined || tidy(words) !== undefined)) {
+    return true;
+  }
+  const verdict = evidence.verdicts[command.number];
+  if (verdict === "unknown") return true;
+  const directory = parentOf(path);
+  for (const touched of evidence.touched[command.number] ?? []) {
+    if (touched === path || touched === "/etc/passwd") return true;
+    if (path.startsWith(`${touched}/`)) return true;
+    if (directory !== "/" && (touched === directory || touched.startsWith(`${directory}/`))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+function parts(command: Command): (readonly string[])[] {
+  return shellLines(command).flatMap(({ words }) => words === undefined ? [] : [words]);
+}
+
+function removalLines(paths: readonly string[]): ShellLine[] {
+  if (paths.length === 0) return [];
+  const words = paths.toSorted().map(shellPath);
+  return [{ text: `rm -rf ${words.join(" ")}`, isSimple: true }];
+}
+
+/** The runs of one command: calls of apt each by itself, to be joined with their neighbours. */
+function runsOf(command: Command, { user, workdir }: PlanInput): Run[] {
+  const runs: Run[] = [];
+  const by = command.user ?? user;
+  const common = {
+    kind: "run" as const,
+    user: by === "root" || by === "0" || by === "0:0" ? "" : by,
+    commands: [command.number],
+    notes: [],
+  };
+  const cwd = needsDirectory(command, workdir) ? command.cwd : undefined;
+  let lines: ShellLine[] = [];
+  const flush = (): void => {
+    if (lines.length > 0) runs.push({ ...common, cwd, lines, apt: [] });
+    lines = [];
+  };
+  for (const line of shellLines(command)) {
+    const words = line.words ?? [];
+    const apt = parseApt(words);
+    if (apt === "update" || isRefresh(words) || isCleanup(line.text)) continue;
+    if (apt !== undefined) {
+      flush();
+      const local = apt.packages.some(isLocalPackage);
+      runs.push({ ...common, user: "", cwd: local ? cwd : undefined, lines: [], apt: [apt] });
+      continue;
+    }
+    const tidied = tidy(words);
+    if (tidied === undefined) lines.push(withoutSudo(line, common.user));
+    else {
+      lines.push({ text: tidied.line, isSimple: true });
+      if (tidied.after !== undefined) lines.push({ text: tidied.after, isSimple: true });
+    }
+  }
+  flush();
+  return runs;
+}
+
+function isCleanup(text: string): boolean {
+  return /^(rm -r?f?r? ?)(-\S+ )*\/var\/lib\/apt\/lists\/\*?$/.test(text);
+}
+
+function withoutSudo(line: ShellLine, user: string): ShellLine {
+  if (user !== "" || !/^sudo [^-]/.test(line.text)) return line;
+  return { ...line, text: line.text.replace(/^sudo /, "") };
+}
+
+const ANYWHERE =
+  /^(user(add|mod|del)|group(add|mod|del)|adduser|addgroup|deluser|dpkg-reconfigure|update-[\w-]+|service|systemctl|a2\w+|locale-gen|debconf-set-selections|chpasswd|visudo|ldconfig|setcap|apk|dnf|yum|zypper|pacman)$/;
+const ON_PATHS = /^(chmod|chown|chgrp|sed|install|ln|mkdir|rm|rmdir|touch|cp|mv|tee|setcap)$/;
+
+/** Whether a command may go by its directory, and that is another than the base's. */
+function needsDirectory({ cwd, command }: Command, workdir: string): boolean {
+  if (cwd === workdir) return false;
+  const [program = "", ...words] = command;
+  const name = program.slice(program.lastIndexOf("/") + 1);
+  if (ANYWHERE.test(name)) return false;
+  if (!ON_PATHS.test(name)) return true;
+  const rest = words.filter((word) => !word.startsWith("-"));
+  const isPath = /^(chmod|chown|chgrp|sed)$/.test(name) ? rest.slice(1) : rest;
+  return !isPath.some((word) => word.startsWith("/")) ||
+    isPath.some((word) => !word.startsWith("/") && !/^([0-7]{3,4}|[\w.-]+)$/.test(word)) ||
+    /^(chmod|chown|chgrp|sed|rm|mkdir|touch|cp|mv)$/.test(name) &&
+      isPath.some((word) => !word.startsWith("/"));
+}
+
+/** Later installs join the first group, unless something in between is about where packages come from. */
+function hoistInstalls(instructions: readonly Instruction[]): Instruction[] {
+  const result: Instruction[] = [];
+  let group = -1;
+  for (const instruction of instructions) {
+    const isInstall = instruction.kind === "run" && instruction.apt.length > 0 &&
+      instruction.apt.every(({ action, packages }) =>
+        action === "install" && !packages.some(isLocalPackage)
+      );
+    const first = result[group];
+    if (isInstall && first?.kind === "run") {
+      result[group] = {
+        ...first,
+        apt: [...first.apt, ...instruction.apt],
+        commands: [...first.commands, ...instruction.commands],
+      };
+      continue;
+    }
+    if (isInstall) group = result.length;
+    else if (isAboutPackages(instruction)) group = -1;
+    result.push(instruction);
+  }
+  return result;
+}
+
+function isAboutPackages(instruction: Instruction): boolean {
+  const pattern =
+    /\/etc\/apt|\/etc\/dpkg|keyrings|trusted\.gpg|dpkg|apt-key|add-apt-repository|\bapt(-get)?\b/;
+  switch (instruction.kind) {
+    case "env":
+      return Object.keys(instruction.set).some((name) =>
+        /^(PATH|http|https|ftp|DEBIAN|APT)/i.test(name)
+      ) &&
+        !("PATH" in instruction.set && Object.keys(instruction.set).length === 1);
+    case "copy":
+      return pattern.test(instruction.destination);
+    case "run":
+      return instruction.apt.length > 0 || instruction.lines.some(({ text }) => pattern.test(text));
+  }
+}
+
+const MOST_JOINED = 12;
+
+/** Neighbours that can be one RUN, or one ENV. */
+function join(instructions: readonly Instruction[]): Instruction[] {
+  const result: Instruction[] = [];
+  for (const next of instructions) {
+    const last = result.at(-1);
+    if (last?.kind === "env" && next.kind === "env") {
+      result[result.length - 1] = { kind: "env", set: { ...last.set, ...next.set } };
+    } else if (last?.kind === "run" && next.kind === "run" && canJoin(last, next)) {
+      result[result.length - 1] = {
+        ...last,
+        cwd: last.cwd ?? next.cwd,
+        lines: [...last.lines, ...next.lines],
+        apt: [...last.apt, ...next.apt],
+        commands: [...last.commands, ...next.commands],
+        notes: [...last.notes, ...next.notes],
+      };
+    } else result.push(next);
+  }
+  return result;
+}
+
+function canJoin(a: Run, b: Run): boolean {
+  if (a.alone === true || b.alone === true || a.user !== b.user) return false;
+  if (a.apt.length > 0 !== b.apt.length > 0) return false;
+  if (a.cwd !== undefined && b.cwd !== undefined && a.cwd !== b.cwd) return false;
+  return a.lines.length + b.lines.length <= MOST_JOINED;
+}
