@@ -262,6 +262,11 @@ __dockerdo_declared() {
       values='--session=sessions'
       operand='sessions'
       ;;
+    dockerfile)
+      options='--session -o --output -v --verbose -n --dry-run -h --help'
+      values='--session=sessions -o= --output='
+      operand='sessions'
+      ;;
     logs)
       options='--session -f --follow --tail --since -v --verbose -n --dry-run -h --help'
       values='--session=sessions --tail= --since='
@@ -292,7 +297,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='install completions doctor config init overlay build push run exec export status history logs list stop start rm prune'
+__dockerdo_commands='install completions doctor config init overlay build push run exec export status history dockerfile logs list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

@@ -95,7 +95,7 @@ complete -c dodo -f -w 'dockerdo exec'
 complete -c dockerdo -n __dockerdo_at_command -s h -l help -d 'Print help and exit'
 complete -c dockerdo -n __dockerdo_at_command -l version -d 'Print the version and exit'
 complete -c dockerdo -n __dockerdo_at_command -a help -d 'Print help'
-complete -c dockerdo -n '__dockerdo_in help' -a 'install completions doctor config init overlay build push run exec export status history logs list stop start rm prune'
+complete -c dockerdo -n '__dockerdo_in help' -a 'install completions doctor config init overlay build push run exec export status history dockerfile logs list stop start rm prune'
 complete -c dockerdo -n '__dockerdo_of_exec | string match -q program' -a '(__dockerdo_inside program)'
 complete -c dockerdo -n '__dockerdo_of_exec | string match -q path' -a '(__dockerdo_inside path)'
 
@@ -220,6 +220,14 @@ complete -c dockerdo -n '__dockerdo_in history' -s v -l verbose -d 'Print each c
 complete -c dockerdo -n '__dockerdo_in history' -s n -l dry-run -d 'Only print what would be run; change nothing'
 complete -c dockerdo -n '__dockerdo_in history' -s h -l help -d 'Print help and exit'
 complete -c dockerdo -n '__dockerdo_in history' -a '(__dockerdo_values sessions)'
+
+complete -c dockerdo -n __dockerdo_at_command -a dockerfile -d 'Write a Dockerfile that gives what the container has become'
+complete -c dockerdo -n '__dockerdo_in dockerfile' -l session -x -a '(__dockerdo_values sessions)' -d 'Mean this session instead of the active one'
+complete -c dockerdo -n '__dockerdo_in dockerfile' -s o -l output -x -d 'Write the Dockerfile and its build context there: a new or empty directory'
+complete -c dockerdo -n '__dockerdo_in dockerfile' -s v -l verbose -d 'Print each child process as a line for the shell'
+complete -c dockerdo -n '__dockerdo_in dockerfile' -s n -l dry-run -d 'Only print what would be run; change nothing'
+complete -c dockerdo -n '__dockerdo_in dockerfile' -s h -l help -d 'Print help and exit'
+complete -c dockerdo -n '__dockerdo_in dockerfile' -a '(__dockerdo_values sessions)'
 
 complete -c dockerdo -n __dockerdo_at_command -a logs -d 'Print what the container\'s main process wrote'
 complete -c dockerdo -n '__dockerdo_in logs' -l session -x -a '(__dockerdo_values sessions)' -d 'Mean this session instead of the active one'

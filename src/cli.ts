@@ -68,14 +68,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Show commands, variables and modified files",
     load: () => import("./commands/history.ts"),
   },
+  dockerfile: {
+    brief: "Write a Dockerfile that gives what the container has become",
+    load: () => import("./commands/dockerfile.ts"),
+  },
   logs: {
     brief: "Print what the container's main process wrote",
     minor: true,
     load: () => import("./commands/logs.ts"),
-  },
-  dockerfile: {
-    brief: "Write a Dockerfile that gives what the container has become",
-    load: () => import("./commands/dockerfile.ts"),
   },
   list: { brief: "List all sessions", load: () => import("./commands/list.ts") },
   stop: {

@@ -35,7 +35,9 @@ export const command = buildCommand<DockerfileFlags, [string?], CliContext>({
   docs: {
     brief: "Write a Dockerfile that gives what the session's container has become",
     fullDescription:
-      "Commands that changed something become RUN; what no command explains is copied out of the container.",
+      "Commands that changed something become RUN, in the order in which they ran; what no command explains is copied\n" +
+      "out of the container. Without -o the Dockerfile is printed; with it, it is written with its build context.\n\n" +
+      "  dockerdo dockerfile -o image && docker build image",
   },
 });
 

@@ -13,7 +13,19 @@ import {
 
 const VERBS = [
   ...["install", "completions", "doctor", "config", "init", "overlay", "build", "push", "run"],
-  ...["exec", "export", "status", "history", "logs", "list", "stop", "start", "rm", "prune"],
+  ...[
+    "exec",
+    "export",
+    "status",
+    "history",
+    "dockerfile",
+    "logs",
+    "list",
+    "stop",
+    "start",
+    "rm",
+    "prune",
+  ],
 ];
 
 async function call(
