@@ -20,6 +20,8 @@ export class Request {
   sequence = 0;
   /** A fetch made for it has failed to help: pass it on as it is. */
   tried = false;
+  /** It has waited for a connection. */
+  waited = false;
   private kept = false;
   private pooled: Uint8Array | undefined;
 

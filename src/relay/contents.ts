@@ -14,24 +14,35 @@ const FLIGHT = 384;
 const FLIGHT_BYTES = 2 << 20;
 /** Seconds after a write in which another one may leave size and time as they are. */
 const YOUNG = 5;
+/** Milliseconds for which attributes vouch for a content at most. */
+const VOUCHED = 60_000;
+/** Milliseconds for which what was fetched ahead waits for a reader. */
+const UNREAD = 10_000;
 
-interface Content {
+export interface Content {
   bytes: Uint8Array;
   attrs: Uint8Array;
   learnedAt: number;
   /** Written so shortly before it was read that its attributes can't vouch for it. */
   young: boolean;
   unread: boolean;
+  /** The file has other names. */
+  shared: boolean;
 }
 
 interface Fetch {
   sequence: number;
-  size: number;
   done: (() => void)[];
 }
 
+export interface Wanted {
+  /** Nobody has asked for it yet. */
+  readonly ahead?: boolean;
+  readonly shared?: boolean;
+}
+
 export interface ContentsOptions {
-  link: Pick<Link, "send">;
+  link: Pick<Link, "send" | "hold" | "letGo" | "closeHandle">;
   tree: Pick<Tree, "changedAt" | "believes">;
   /** Bytes of memory. */
   capacity: number;
@@ -50,11 +61,12 @@ export class Contents {
   private bytes = 0;
   private unread = 0;
   private coming = 0;
+  private readonly shared = new Set<string>();
 
   constructor(private readonly options: ContentsOptions) {}
 
   /** The bytes of a file whose attributes are fresh and vouch for what is kept. */
-  find(path: string, attrs: Uint8Array): Uint8Array | undefined {
+  find(path: string, attrs: Uint8Array): Content | undefined {
     const content = this.kept.get(path);
     if (content === undefined) return undefined;
     if (this.hasExpired(content) || !sameVersion(content.attrs, attrs)) {
@@ -69,7 +81,7 @@ export class Contents {
       this.consumed += content.bytes.length;
       this.onRoom();
     }
-    return content.bytes;
+    return content;
   }
 
   /** Whether a file with these attributes can be kept whole. */
@@ -91,7 +103,11 @@ export class Contents {
   }
 
   /** Fetches a small file; `done` is called in any case, and `find` then tells. */
-  fetch(path: string, attrs: Uint8Array, ahead: boolean, done?: () => void): void {
+  fetch(
+    path: string,
+    attrs: Uint8Array,
+    { done, ahead = false, shared = false }: Wanted & { readonly done?: () => void },
+  ): void {
     const { link, tree } = this.options;
     const running = this.fetches.get(path);
     if (running !== undefined && running.sequence > tree.changedAt(path)) {
@@ -100,12 +116,18 @@ export class Contents {
     }
     const size = sizeOf(attrs);
     const vouch = attrs.slice();
-    const fetch: Fetch = { sequence: 0, size, done: done ? [done] : [] };
+    const fetch: Fetch = { sequence: 0, done: done ? [done] : [] };
+    // What is written after this moment has a time that shows it.
+    const now = this.options.serverTime();
+    const young = now === undefined || mtimeOf(attrs) > now - YOUNG;
     const finish = (bytes: Uint8Array | undefined) => {
+      link.letGo(fetch.sequence);
       this.coming -= size;
       if (this.fetches.get(path) === fetch) this.fetches.delete(path);
       if (bytes !== undefined && tree.believes(path, fetch.sequence)) {
-        this.keep(path, bytes, vouch, ahead && fetch.done.length === 0);
+        const unread = ahead && fetch.done.length === 0;
+        const learnedAt = performance.now();
+        this.keep(path, { bytes, attrs: vouch, learnedAt, young, unread, shared });
       }
       for (const call of fetch.done) call();
       this.onRoom();
@@ -119,27 +141,47 @@ export class Contents {
         if (type !== Type.HANDLE || answer === undefined) return finish(undefined);
         const handle = answer.blob().slice();
         this.readWhole(handle, size, finish);
-        link.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+        link.closeHandle(handle);
       },
     );
+    link.hold(fetch.sequence);
+  }
+
+  /** A file with several names may have changed under any of them. */
+  forgetShared(): void {
+    for (const path of this.shared) this.forget(path);
+  }
+
+  /** Throws out what was fetched ahead and nobody has come for; true when there was any. */
+  expire(): boolean {
+    const before = performance.now() - UNREAD;
+    let found = false;
+    for (const [path, content] of this.kept) {
+      if (!content.unread || content.learnedAt > before) continue;
+      this.forget(path);
+      found = true;
+    }
+    return found;
   }
 
   forget(path: string): void {
     const content = this.kept.get(path);
     if (content === undefined) return;
     this.kept.delete(path);
+    this.shared.delete(path);
     this.bytes -= content.bytes.length + COST;
     if (content.unread) this.unread -= content.bytes.length;
   }
 
   clear(): void {
     this.kept.clear();
+    this.shared.clear();
     this.bytes = 0;
     this.unread = 0;
   }
 
   private hasExpired({ young, learnedAt }: Content): boolean {
-    return young && performance.now() - learnedAt >= this.options.lifetime;
+    return performance.now() - learnedAt >= (young ? this.options.lifetime : VOUCHED);
   }
 
   /** One byte more than its size is asked for: a file that has grown is not taken for whole. */
@@ -168,13 +210,12 @@ export class Contents {
     }
   }
 
-  private keep(path: string, bytes: Uint8Array, attrs: Uint8Array, unread: boolean): void {
+  private keep(path: string, content: Content): void {
     this.forget(path);
-    const now = this.options.serverTime();
-    const young = now === undefined || mtimeOf(attrs) > now - YOUNG;
-    this.kept.set(path, { bytes, attrs, learnedAt: performance.now(), young, unread });
-    this.bytes += bytes.length + COST;
-    if (unread) this.unread += bytes.length;
+    this.kept.set(path, content);
+    if (content.shared) this.shared.add(path);
+    this.bytes += content.bytes.length + COST;
+    if (content.unread) this.unread += content.bytes.length;
     this.evict(false);
     this.evict(true);
   }

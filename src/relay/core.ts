@@ -10,7 +10,7 @@ import { Scan } from "./scan.ts";
 import { Areas } from "./server_info.ts";
 import { Budget } from "./stream.ts";
 import { Tree } from "./tree.ts";
-import { isPlain, Open, Status, Type, type Writer } from "./wire.ts";
+import { isPlain, Open, type Reader, sameVersion, Status, Type, type Writer } from "./wire.ts";
 
 export interface CoreOptions {
   /** Starts a connection to the server. */
@@ -31,10 +31,15 @@ export interface CoreOptions {
 
 /** Milliseconds for which the attributes seen when a file was opened stand in for another look. */
 const JUST_SEEN = 1000;
+/** Milliseconds for which a small file is held open without a handle of the server. */
+const UNPINNED = 500;
+const MOST_PINNED = 200;
 /** Milliseconds after which a request that nobody works on is failed. */
 const LONGEST = 9500;
 /** The same while the server works, but has answered all that was asked when the request came. */
 const LONGEST_SERVED = 60_000;
+/** Milliseconds without a byte after which nobody waits on who has waited for a connection before. */
+const SILENT = 2500;
 
 export class Core {
   readonly front: Front;
@@ -64,13 +69,17 @@ export class Core {
       start: options.start,
       log: options.log,
       onReconnect: () => this.reconnected(),
+      onRecover: () => this.drop(),
     });
     this.tree = new Tree({
       capacity: capacity / 8,
       lifetime,
       oldest: () => this.link.oldest(),
       onUse: (path) => this.scan.used(path),
-      onDoubt: (path) => this.stale(path),
+      onSharedChange: () => {
+        this.contents.forgetShared();
+        for (const handle of this.handles.all.values()) handle.stream?.clear();
+      },
     });
     this.contents = new Contents({
       link: this.link,
@@ -135,11 +144,31 @@ export class Core {
 
   /** Serves the request again when the connection is back, or fails it in time. */
   wait(request: Request): void {
-    request.keep();
+    request.keep().waited = true;
     this.link.whenUp(request.arrivedAt, (up) => {
       if (up) this.serve(request);
       else this.front.status(request.id, LOST);
     });
+  }
+
+  /** What is to be done twice a second. */
+  round(): void {
+    this.pin();
+    this.giveUp();
+    if (this.contents.expire()) this.scan.stop();
+  }
+
+  /** A small file that stays open gets a handle of the server's, so that it stays the same file. */
+  private pin(): void {
+    if (!this.link.up) return;
+    const now = performance.now();
+    let pinned = 0;
+    for (const handle of this.handles.all.values()) {
+      if (handle.remote !== undefined) pinned++;
+      else if (handle.content !== undefined && now - handle.openedAt > UNPINNED) {
+        if (pinned++ < MOST_PINNED) this.reach(handle, () => {});
+      }
+    }
   }
 
   /** No request waits for ever, whatever has become of it. */
@@ -148,8 +177,10 @@ export class Core {
     for (const request of front.waiting.values()) {
       const age = now - Math.max(request.arrivedAt, link.wokeAt);
       if (age < LONGEST) return;
-      const served = link.oldest() > request.sequence + 1;
-      if (link.up && link.due && !(served && age > LONGEST_SERVED)) continue;
+      const served = link.oldestPending() > request.sequence + 1;
+      // Who has waited for a connection and got one that is silent has waited long enough.
+      const silent = request.waited && link.silence > SILENT;
+      if (link.up && link.due && !silent && !(served && age > LONGEST_SERVED)) continue;
       if (link.up) this.log(`a request of type ${request.type} was forgotten`);
       front.status(request.id, LOST);
     }
@@ -179,6 +210,15 @@ export class Core {
     return asked.sequence;
   }
 
+  /** Asks for the attributes of an open file, to know it again after a lost connection. */
+  look(handle: Handle, remote: Uint8Array): void {
+    const sequence = this.link.send(Type.FSTAT, (to) => to.blob(remote), (type, answer) => {
+      const attrs = type === Type.ATTRS ? answer?.rest() : undefined;
+      if (attrs === undefined || !isPlain(attrs)) return;
+      handle.known = { attrs: attrs.slice(), sequence, at: performance.now() };
+    });
+  }
+
   /** What is remembered about the content of a path is no longer true. */
   stale(path: string): void {
     this.contents.forget(path);
@@ -199,7 +239,8 @@ export class Core {
   /** Whether the attributes remembered with a handle are still good. */
   justSeen(handle: Handle): boolean {
     const known = handle.known;
-    return known !== undefined && known.sequence > this.tree.changedAt(handle.path) &&
+    return handle.kept && known !== undefined &&
+      known.sequence > this.tree.changedAt(handle.path) &&
       performance.now() - known.at < JUST_SEEN;
   }
 
@@ -214,7 +255,10 @@ export class Core {
     });
   }
 
-  /** Opens a handle on the server by its path, where that is sure to be the same file. */
+  /**
+   * Opens a handle on the server by its path, where that is sure to be the same file. What is answered from memory
+   * and is not there any more, or is another file now, goes on in memory, as an open file does that was deleted.
+   */
   reach(handle: Handle, done: () => void): void {
     if (handle.waiting !== undefined) {
       handle.waiting.push(done);
@@ -222,39 +266,55 @@ export class Core {
     }
     if (handle.dead || handle.detached || handle.flags === 0) return done();
     handle.waiting = [done];
-    const finish = (remote: Uint8Array | undefined) => {
-      if (remote !== undefined && this.handles.all.has(handle.key)) {
-        handle.remote = remote;
-        handle.content = undefined;
+    const { link } = this;
+    const finish = (remote?: Uint8Array) => {
+      if (remote !== undefined) {
+        if (this.handles.all.has(handle.key)) {
+          handle.remote = remote;
+          handle.content = undefined;
+        } else link.closeHandle(remote);
       }
       const waiting = handle.waiting ?? [];
       handle.waiting = undefined;
       for (const call of waiting) call();
     };
+    const another = (remote?: Uint8Array) => {
+      if (remote !== undefined) link.closeHandle(remote);
+      if (handle.content !== undefined) handle.detached = true;
+      else handle.dead = true;
+      finish();
+    };
     const flags = handle.flags & ~(Open.CREATE | Open.TRUNCATE | Open.EXCLUSIVE);
-    this.link.send(Type.OPEN, (to) => to.text(handle.path).u32(flags).u32(0), (type, answer) => {
-      if (answer === undefined) return finish(undefined);
-      if (type !== Type.HANDLE) {
-        handle.dead = true;
-        return finish(undefined);
-      }
+    link.send(Type.OPEN, (to) => to.text(handle.path).u32(flags).u32(0), (type, answer) => {
+      if (answer === undefined) return finish();
+      if (type !== Type.HANDLE) return another();
       const remote = answer.blob().slice();
-      if (handle.content !== undefined) return finish(remote);
-      this.link.send(Type.FSTAT, (to) => to.blob(remote), (type, answer) => {
-        if (answer === undefined) return finish(undefined);
+      const sequence = link.send(Type.FSTAT, (to) => to.blob(remote), (type, answer) => {
+        if (answer === undefined) {
+          link.closeHandle(remote);
+          return finish();
+        }
+        if (handle.detached) return another(remote);
+        if (type === Type.ATTRS && isUndecided(handle, answer)) {
+          handle.known = { attrs: answer.rest().slice(), sequence, at: performance.now() };
+          link.closeHandle(remote);
+          return finish();
+        }
         if (type === Type.ATTRS && sameFile(handle, answer.rest())) return finish(remote);
-        handle.dead = true;
-        this.link.send(Type.CLOSE, (to) => to.blob(remote), () => {});
-        finish(undefined);
+        another(remote);
       });
     });
   }
 
   private reconnected(): void {
     this.drop();
+    this.areas.learn(this.link, () => {
+      for (const handle of this.handles.all.values()) handle.unsyncedLost = false;
+    });
     for (const handle of this.handles.all.values()) {
       if (handle.remote === undefined) continue;
       handle.remote = undefined;
+      handle.unsyncedLost ||= handle.unsynced > 0;
       if (handle.flags === 0 || handle.detached || handle.known === undefined) handle.dead = true;
     }
     queueMicrotask(() => {
@@ -268,6 +328,16 @@ export class Core {
 }
 
 /**
+ * What looks like the file in memory may still be another one, where that was written just before it was read: then
+ * the reader who has begun goes on in memory for as long as it looks so.
+ */
+function isUndecided(handle: Handle, answer: Reader): boolean {
+  if (handle.content === undefined || handle.vouched || !handle.contentRead) return false;
+  const attrs = answer.rest();
+  return isPlain(attrs) && handle.known !== undefined && sameVersion(attrs, handle.known.attrs);
+}
+
+/**
  * Version 3 has no inode numbers. A file that was only read must look as it did; one that was
  * written may have grown and be newer, but has its owner and mode and all that was acknowledged.
  */
@@ -278,6 +348,12 @@ function sameFile(handle: Handle, attrs: Uint8Array): boolean {
   const now = new DataView(attrs.buffer, attrs.byteOffset);
   if (now.getUint32(20) !== before.getUint32(20)) return false;
   if (now.getUint32(12) !== before.getUint32(12)) return false;
+  if (handle.content !== undefined) {
+    if (sameVersion(attrs, known)) return true;
+    // Nobody has seen a byte of it yet; or it has grown, as a log does.
+    return !handle.contentRead || (now.getBigUint64(4) > before.getBigUint64(4) &&
+      now.getUint32(28) >= before.getUint32(28));
+  }
   if (handle.flags === Open.READ) {
     return now.getBigUint64(4) === before.getBigUint64(4) &&
       now.getUint32(28) === before.getUint32(28);

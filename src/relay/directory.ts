@@ -1,12 +1,12 @@
 /** What is known about the names of one directory, packed small: a tree has many of them. */
 import { isPlain, PLAIN_LENGTH } from "./wire.ts";
 
-/** Bytes that one known name costs in memory, about. */
-const NAME_COST = 120;
+/** Bytes that one known name costs in memory beside its letters: attributes, time, and its place in the map. */
+export const NAME_COST = 96;
 /** Index of a name whose attributes were never seen: it exists or not. */
 const ASK = -1;
 /** Time of attributes that are no longer good for an answer, only for a guess. */
-const NEVER = -Infinity;
+export const NEVER = -Infinity;
 
 /** What a whole listing says, packed: a directory may have a hundred thousand entries. */
 export class Listing {
@@ -56,9 +56,9 @@ export class Directory {
   readonly names = new Map<string, number>();
   readonly links = new Map<string, { target: string; at: number }>();
   /** Names that we changed ourselves, with the sequence number of the change. */
-  readonly dirty = new Map<string, number>();
+  readonly changes = new Map<string, number>();
   /** Names that may have come or gone by a change of ours that has not been answered yet. */
-  readonly unsure = new Set<string>();
+  readonly doubted = new Set<string>();
   /** Names of files that have other names too. */
   readonly shared = new Set<string>();
   /** A name that is not in `names` does not exist, as of `listedAt`. */
@@ -67,27 +67,36 @@ export class Directory {
   /** Whether anything here was asked for since it was listed. */
   used = false;
   /** Sequence number of our last change of any name in it. */
-  changed = 0;
+  lastChange = 0;
   private records = new Uint8Array(0);
   private times = new Float64Array(0);
   private count = 0;
+  /** Places below `count` that no name has any more. */
+  private readonly free: number[] = [];
+  /** Characters of all names and links. */
+  private letters = 0;
 
   constructor(readonly path: string) {}
 
   /** Bytes of memory, about. */
   get cost(): number {
-    return 500 + this.names.size * NAME_COST + this.links.size * NAME_COST;
+    return 500 + this.times.length * 40 + this.changes.size * 40 + this.letters +
+      (this.names.size + this.links.size) * (NAME_COST - 40);
   }
 
   set(name: string, attrs: Uint8Array | undefined, at: number): void {
-    this.unsure.delete(name);
+    this.doubted.delete(name);
     if (attrs === undefined || !isPlain(attrs)) {
+      const index = this.names.get(name);
+      if (index === undefined) this.letters += name.length;
+      else if (index !== ASK) this.free.push(index);
       this.names.set(name, ASK);
       return;
     }
-    let index = this.names.get(name) ?? ASK;
-    if (index === ASK) {
-      index = this.count++;
+    let index = this.names.get(name);
+    if (index === undefined) this.letters += name.length;
+    if (index === undefined || index === ASK) {
+      index = this.free.pop() ?? this.count++;
       if (index >= this.times.length) this.grow();
       this.names.set(name, index);
     }
@@ -105,6 +114,7 @@ export class Directory {
   /** All entries as they are now; no later change shows in it. */
   entries(): Listing {
     const listing = new Listing();
+    for (const name of [".", ".."]) listing.add(name, undefined, false);
     for (const name of this.names.keys()) {
       listing.add(name, this.attrs(name), this.shared.has(name));
     }
@@ -119,13 +129,15 @@ export class Directory {
   /** A change of this name is on its way: whether and how it exists must be asked. */
   doubt(name: string, sequence: number): void {
     const index = this.names.get(name);
-    if (index === undefined) this.names.set(name, ASK);
-    else if (index !== ASK) this.times[index] = NEVER;
-    this.links.delete(name);
-    this.unsure.add(name);
-    this.dirty.delete(name);
-    this.dirty.set(name, sequence);
-    this.changed = sequence;
+    if (index === undefined) {
+      this.names.set(name, ASK);
+      this.letters += name.length;
+    } else if (index !== ASK) this.times[index] = NEVER;
+    this.forgetLink(name);
+    this.doubted.add(name);
+    this.changes.delete(name);
+    this.changes.set(name, sequence);
+    this.lastChange = sequence;
   }
 
   /** Forgets all answers but keeps the names, so that a renewal knows where to look. */
@@ -133,22 +145,35 @@ export class Directory {
     this.complete = false;
     this.listedAt = NEVER;
     this.times.fill(NEVER);
-    this.links.clear();
+    for (const name of [...this.links.keys()]) this.forgetLink(name);
     this.used = false;
   }
 
+  setLink(name: string, target: string, at: number): void {
+    this.forgetLink(name);
+    this.links.set(name, { target, at });
+    this.letters += target.length;
+  }
+
   remove(name: string): void {
+    const index = this.names.get(name);
+    if (index === undefined) return;
     this.names.delete(name);
-    this.unsure.delete(name);
+    this.letters -= name.length;
+    if (index !== ASK) this.free.push(index);
+    this.forgetLink(name);
+    this.doubted.delete(name);
     this.shared.delete(name);
   }
 
   empty(): void {
     this.names.clear();
-    this.unsure.clear();
+    this.doubted.clear();
     this.shared.clear();
     this.links.clear();
     this.count = 0;
+    this.free.length = 0;
+    this.letters = 0;
   }
 
   reserve(count: number): void {
@@ -157,6 +182,13 @@ export class Directory {
     const times = new Float64Array(count);
     times.set(this.times);
     this.times = times;
+  }
+
+  private forgetLink(name: string): void {
+    const link = this.links.get(name);
+    if (link === undefined) return;
+    this.letters -= link.target.length;
+    this.links.delete(name);
   }
 
   private grow(): void {

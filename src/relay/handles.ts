@@ -11,10 +11,15 @@ export interface Handle {
   path: string;
   /** Flags of OPEN; 0 for a directory. */
   readonly flags: number;
+  /** False where nothing may be remembered or read ahead: the server answers everything. */
+  readonly kept: boolean;
   /** The server's handle, when there is one. */
   remote: Uint8Array | undefined;
-  /** Bytes of a small file, answered from memory. */
+  /** Bytes of a small file, answered from memory, and whether any were. */
   content: Uint8Array | undefined;
+  contentRead: boolean;
+  /** Whether size and time can tell that the file is still the one in memory. */
+  vouched: boolean;
   /** Entries of a directory, answered from memory, and how many of them were given. */
   entries: Listing | undefined;
   given: number;
@@ -33,6 +38,10 @@ export interface Handle {
   /** Something was written through it, and up to where. */
   written: boolean;
   end: number;
+  /** Sequence number of the last write that no fsync has followed; 0: none. */
+  unsynced: number;
+  /** Such a write was taken by a machine that has been started again since. */
+  unsyncedLost: boolean;
 }
 
 const LENGTH = 12;
@@ -42,13 +51,16 @@ export class Handles {
   private next = 1;
   private readonly magic = crypto.getRandomValues(new Uint8Array(8));
 
-  create(path: string, flags: number): Handle {
+  create(path: string, flags: number, kept = true): Handle {
     const handle: Handle = {
       key: this.next++,
       path,
       flags,
+      kept,
       remote: undefined,
       content: undefined,
+      contentRead: false,
+      vouched: false,
       entries: undefined,
       given: 0,
       ended: false,
@@ -60,6 +72,8 @@ export class Handles {
       known: undefined,
       written: false,
       end: 0,
+      unsynced: 0,
+      unsyncedLost: false,
     };
     this.all.set(handle.key, handle);
     return handle;
@@ -87,6 +101,18 @@ export class Handles {
       const handle = this.get(body.subarray(at + 4, at + 4 + LENGTH));
       if (handle !== undefined) found.push({ at, handle });
     }
+    return found;
+  }
+
+  /**
+   * A change of this name is on its way: what is read from memory stays the file that it was, for whoever looks
+   * under the name may find another one. Returns those handles.
+   */
+  detach(path: string): Handle[] {
+    const found = [...this.all.values()].filter((handle) =>
+      handle.path === path && handle.content !== undefined && !handle.detached
+    );
+    for (const handle of found) handle.detached = true;
     return found;
   }
 

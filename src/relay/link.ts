@@ -3,6 +3,7 @@
  * the connection is silent or gone. It reconnects by itself and calls nobody twice: each request
  * gets exactly one answer, or `undefined` when the connection failed it.
  */
+import { Outbox } from "./outbox.ts";
 import { Beginning, Framer, Malformed, Reader, Type, Writer } from "./wire.ts";
 
 /**
@@ -19,6 +20,11 @@ export interface LinkOptions {
   start: () => Server;
   /** Called after each successful connection but the first, before any waiting request goes on. */
   onReconnect: () => void;
+  /**
+   * Called when the same connection answers again after a silence, or after the machine slept: what was failed in
+   * the meantime may have been done all the same, and what was known may be long out of date.
+   */
+  onRecover?: () => void;
   log: (text: string) => void;
   /** All times by this factor; for tests. */
   pace?: number;
@@ -34,6 +40,8 @@ const HANDSHAKE = 8000;
 const TICK = 250;
 /** Milliseconds between two ticks from which on we were not running: the machine slept. */
 const ASLEEP = 2000;
+/** Milliseconds by which the two clocks part when it slept: only that of the day goes on. */
+const CLOCKS_PART = 1500;
 /** Milliseconds until the first and the last new attempt to connect. */
 const RETRY = 100, RETRY_LATEST = 5000;
 /** Milliseconds between attempts while somebody waits. */
@@ -61,19 +69,19 @@ export class Link {
   private pending = new Map<number, Pending>();
   /** Requests that were failed while stalled; a handle in a late answer is closed again. */
   private abandoned = new Set<number>();
+  /** Handles of this connection that are to be closed when it answers again. */
+  private unclosed: Uint8Array[] = [];
+  /** Sequence numbers of answers that come in several parts: as old as the first of them. */
+  private readonly held = new Set<number>();
   /** Ends the connection at hand. */
   private end: () => void = () => {};
-  private input: WritableStreamDefaultWriter<Uint8Array> | undefined;
-  /** One is filled while ssh takes the other. */
-  private out = new Writer(1 << 16);
-  private leaving = new Writer(1 << 16);
-  private flushing = false;
+  private out: Outbox | undefined;
   private waiters = new Set<{ until: number; done: (up: boolean) => void }>();
   private retry: { at: number; done: () => void } | undefined;
-  private readonly drains: (() => void)[] = [];
   private readonly ticker: ReturnType<typeof setInterval>;
   private readonly pace: number;
   private tickedAt = performance.now();
+  private clocks = Date.now() - performance.now();
   /** When we last went on after a time in which we did not run. */
   wokeAt = -Infinity;
 
@@ -94,7 +102,7 @@ export class Link {
 
   /** Bytes that ssh has not taken yet. */
   get queued(): number {
-    return this.out.length + this.leaving.length;
+    return this.out?.length ?? 0;
   }
 
   /** Sends one request. `body` writes the fields behind the id. Returns its sequence number. */
@@ -105,13 +113,10 @@ export class Link {
       return sequence;
     }
     const id = sequence >>> 0;
-    this.out.begin(type, id);
-    body(this.out);
-    this.out.end();
+    this.out?.put(type, id, body);
     const now = performance.now();
-    if (!this.due) this.heardAt = now;
+    if (this.pending.size === 0) this.heardAt = now;
     this.pending.set(id, { type, sequence, done, sentAt: now });
-    this.flushSoon();
     return sequence;
   }
 
@@ -121,9 +126,36 @@ export class Link {
   }
 
   /** The smallest sequence number that still waits for its answer. */
-  oldest(): number {
+  oldestPending(): number {
     for (const request of this.pending.values()) return request.sequence;
     return this.sequence + 1;
+  }
+
+  /** The smallest sequence number by which an answer may still be judged. */
+  oldest(): number {
+    let oldest = this.oldestPending();
+    for (const sequence of this.held) oldest = Math.min(oldest, sequence);
+    return oldest;
+  }
+
+  /** What belongs to the request `sequence` goes on after its answer, until `letGo`. */
+  hold(sequence: number): void {
+    this.held.add(sequence);
+  }
+
+  letGo(sequence: number): void {
+    this.held.delete(sequence);
+  }
+
+  /** Closes a handle of the server's; one of a silent connection as soon as that answers again. */
+  closeHandle(handle: Uint8Array): void {
+    if (this.state === "up") this.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+    else if (this.state === "stalled") this.unclosed.push(handle.slice());
+  }
+
+  /** Milliseconds since the server was last heard. */
+  get silence(): number {
+    return performance.now() - this.heardAt;
   }
 
   /**
@@ -148,7 +180,7 @@ export class Link {
 
   /** Resolves when ssh has taken most of what is queued, or the connection is gone. */
   drained(): Promise<void> {
-    return new Promise((resolve) => this.drains.push(resolve));
+    return this.out?.drained() ?? Promise.resolve();
   }
 
   close(): void {
@@ -164,10 +196,7 @@ export class Link {
     const child = this.options.start();
     const input = child.stdin.getWriter();
     const output = child.stdout.getReader({ mode: "byob" });
-    this.out = new Writer(1 << 16);
-    this.leaving = new Writer(1 << 16);
-    this.flushing = false;
-    this.input = input;
+    this.out = new Outbox(input);
     this.end = () => {
       kill(child);
       // Whoever else holds the other end, a control master for one, may keep it open for ever.
@@ -241,8 +270,7 @@ export class Link {
         this.guard(() => request.done(0, undefined));
       }
     } else if (this.abandoned.delete(id) && type === Type.HANDLE) {
-      const handle = answer.blob().slice();
-      this.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+      this.closeHandle(answer.blob().slice());
     }
   }
 
@@ -251,33 +279,16 @@ export class Link {
     else this.roundTrip += (taken - this.roundTrip) * 0.001;
   }
 
-  private flushSoon(): void {
-    if (this.flushing) return;
-    this.flushing = true;
-    queueMicrotask(() => void this.flush());
-  }
-
-  private async flush(): Promise<void> {
-    const input = this.input;
-    while (this.out.length > 0 && input === this.input && input !== undefined) {
-      const batch = this.out;
-      this.out = this.leaving;
-      this.leaving = batch;
-      try {
-        await input.write(batch.view());
-      } catch {
-        return;
-      }
-      batch.clear();
-      this.releaseDrains();
-    }
-    if (input === this.input) this.flushing = false;
-  }
-
   private tick(): void {
     const now = performance.now();
     const slept = now - this.tickedAt - TICK * this.pace;
     this.tickedAt = now;
+    const clocks = Date.now() - now;
+    if (Math.abs(clocks - this.clocks) > CLOCKS_PART) {
+      this.options.log("the machine slept, or its clock was set");
+      this.options.onRecover?.();
+    }
+    this.clocks = clocks;
     if (slept > ASLEEP * this.pace) {
       this.wokeAt = now;
       this.heardAt += slept;
@@ -310,6 +321,8 @@ export class Link {
   private recover(): void {
     this.options.log("answers again");
     this.state = "up";
+    for (const handle of this.unclosed.splice(0)) this.closeHandle(handle);
+    this.options.onRecover?.();
     this.release(true);
   }
 
@@ -320,6 +333,7 @@ export class Link {
     this.end();
     this.end = () => {};
     this.abandoned.clear();
+    this.unclosed = [];
     this.failPending();
     void this.reconnect();
   }
@@ -344,12 +358,8 @@ export class Link {
     }
   }
 
-  private releaseDrains(): void {
-    for (const done of this.drains.splice(0)) done();
-  }
-
   private failPending(): void {
-    this.releaseDrains();
+    this.out?.release();
     const failed = [...this.pending.values()];
     this.pending.clear();
     for (const request of failed) this.guard(() => request.done(0, undefined));

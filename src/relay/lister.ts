@@ -6,6 +6,11 @@ import { isPlain, type Reader, Status, Type } from "./wire.ts";
 
 /** A longer listing is handed out but not kept: names are asked for one by one. */
 export const LARGE = 20_000;
+/** A directory with more names is listed for one name only when so many have been asked that it pays. */
+const MANY = 4000;
+const NAMES_FOR_ONE = 100;
+/** Entries of all listings on their way: what is above that fails, whatever a server sends. */
+const MOST_ENTRIES = 400_000;
 /** A listing beyond this is given up and passed through: nothing a server sends may fill our memory. */
 const HUGE = 300_000;
 /** Milliseconds for which a directory is remembered as large. */
@@ -27,7 +32,10 @@ export class Lister {
   private readonly queue = new Map<string, Listed>();
   private readonly large = new Map<string, number>();
   private readonly huge = new Set<string>();
+  private readonly missed = new Map<string, number>();
   private ahead = 0;
+  /** Entries of listings that are not complete yet. */
+  private entries = 0;
 
   constructor(private readonly link: Link, private readonly tree: Tree) {}
 
@@ -45,6 +53,16 @@ export class Lister {
     return false;
   }
 
+  /** Whether to list a directory because one of its names is asked for. */
+  pays(path: string): boolean {
+    const names = this.tree.directories.get(path)?.names.size ?? 0;
+    if (names < MANY) return !this.isLarge(path);
+    const missed = (this.missed.get(path) ?? 0) + 1;
+    if (this.missed.size > 100) this.missed.clear();
+    this.missed.set(path, missed * NAMES_FOR_ONE < names ? missed : 0);
+    return missed * NAMES_FOR_ONE >= names && !this.isLarge(path);
+  }
+
   /** Too many entries to list here at all. */
   isHuge(path: string): boolean {
     return this.huge.has(path);
@@ -60,10 +78,12 @@ export class Lister {
     const fetch: Fetch = { sequence: 0, done: [done] };
     this.fetches.set(path, fetch);
     fetch.sequence = this.fetch(path, (entries) => {
+      this.link.letGo(fetch.sequence);
       if (this.fetches.get(path) === fetch) this.fetches.delete(path);
       if (entries !== undefined) this.keep(path, entries, fetch.sequence);
       for (const call of fetch.done) call(entries);
     });
+    this.link.hold(fetch.sequence);
   }
 
   /** Lists when there is time. */
@@ -106,6 +126,11 @@ export class Lister {
       let window = 2;
       let ended = false;
       let failed = false;
+      let counted = 0;
+      const count = (length: number) => {
+        this.entries += length - counted;
+        counted = length;
+      };
       const ask = () => {
         waiting++;
         link.send(Type.READDIR, (to) => to.blob(handle), (type, answer) => {
@@ -117,14 +142,16 @@ export class Lister {
             ended = true;
             failed ||= code !== Status.EOF;
           }
+          count(entries.length);
           if (entries.length > HUGE && !ended) {
             ended = failed = true;
             this.huge.add(path);
             this.large.set(path, performance.now() + LARGE_LASTS);
-          }
+          } else if (this.entries > MOST_ENTRIES && !ended) ended = failed = true;
           while (!ended && waiting < window) ask();
           if (waiting > 0 || !ended) return;
-          link.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+          count(0);
+          link.closeHandle(handle);
           done(failed ? undefined : entries);
         });
       };

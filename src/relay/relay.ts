@@ -55,9 +55,8 @@ const DELIVERY = 50;
 const LINGER = 20;
 /** Milliseconds that answers from before a message are waited for. */
 const SETTLE = 1000;
-/** Milliseconds for which a small file is held open without a handle of the server. */
-const UNPINNED = 500;
-const MOST_PINNED = 200;
+/** Between two looks at what has waited, or stayed open, for too long. */
+const ROUND_MS = 500;
 
 /** Serves sshfs on fd 0 and fd 1 until it hangs up. Returns the exit code. */
 export async function runRelay(options: RelayOptions): Promise<number> {
@@ -87,10 +86,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
     settle: () => settle(core, believed),
     unsettled: () => core.front.waiting.size > 0 ? LINGER : believed(),
   });
-  const rounds = setInterval(() => {
-    pin(core);
-    core.giveUp();
-  }, UNPINNED);
+  const rounds = setInterval(() => core.round(), ROUND_MS);
   const failed = opened.then((result) => {
     if (result.ok) core.areas.learn(core.link);
     return result.ok ? new Promise<never>(() => {}) : result.code;
@@ -229,22 +225,9 @@ function withHandle(
 async function settle(core: Core, believed: () => number): Promise<void> {
   const sent = core.link.sequence;
   const start = performance.now();
-  while (core.link.oldest() <= sent && performance.now() - start < SETTLE) await pause(1);
+  while (core.link.oldestPending() <= sent && performance.now() - start < SETTLE) await pause(1);
   const left = believed();
   if (left > 0) await pause(left);
-}
-
-/** A small file that stays open gets a handle of the server's, so that it stays the same file. */
-function pin(core: Core): void {
-  if (!core.link.up) return;
-  const now = performance.now();
-  let pinned = 0;
-  for (const handle of core.handles.all.values()) {
-    if (handle.remote !== undefined) pinned++;
-    else if (handle.content !== undefined && now - handle.openedAt > UNPINNED) {
-      if (pinned++ < MOST_PINNED) core.reach(handle, () => {});
-    }
-  }
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -31,10 +31,17 @@ interface Walk {
   ahead: number;
 }
 
-/** Directories whose small files are to be fetched; the last one is next. */
+/** A directory whose small files are fetched, in the order in which it was listed. */
+interface Place {
+  readonly path: string;
+  names: readonly string[] | undefined;
+  next: number;
+}
+
+/** Directories whose small files are to be fetched; the last one is at work. No file is tried twice. */
 interface Fill {
-  stack: string[];
-  deep: boolean;
+  readonly stack: Place[];
+  readonly deep: boolean;
   busy: boolean;
 }
 
@@ -180,11 +187,12 @@ export class Scan {
   private fillAt(path: string, deep: boolean): void {
     const now = performance.now();
     const key = deep ? path + "/" : path;
+    if (this.fills.has(key)) return;
     if (now - (this.filledAt.get(key) ?? -Infinity) < 1000) return;
     if (this.filledAt.size > REMEMBERED) this.filledAt.clear();
     this.filledAt.set(key, now);
     if (deep) this.walk(path);
-    const fill = { stack: [path], deep, busy: false };
+    const fill = { stack: [placeOf(path)], deep, busy: false };
     this.fills.set(key, fill);
     this.fill(key, fill);
   }
@@ -193,47 +201,56 @@ export class Scan {
     for (const [key, fill] of this.fills) this.fill(key, fill);
   }
 
+  /** Nobody reads what was fetched ahead. */
+  stop(): void {
+    this.fills.clear();
+  }
+
   /** Depth first, as people and programs read; directories with a dot come last. */
   private fill(key: string, fill: Fill): void {
     const { tree, lister, contents } = this.options;
     if (fill.busy) return;
     while (contents.room) {
-      const path = fill.stack.at(-1);
-      if (path === undefined) {
+      const place = fill.stack.at(-1);
+      if (place === undefined) {
         this.fills.delete(key);
         return;
       }
+      const { path } = place;
       const directory = tree.listing(path);
-      if (directory === undefined && !this.options.isSpecial(path)) {
+      if (directory === undefined && place.names === undefined && !this.options.isSpecial(path)) {
         fill.busy = true;
         lister.list(path, () => {
           fill.busy = false;
           if (tree.listing(path) === undefined) fill.stack.pop();
-          this.fill(key, fill);
+          if (this.fills.get(key) === fill) this.fill(key, fill);
         });
         return;
       }
-      if (directory !== undefined && !this.fetchFiles(path)) return;
+      place.names ??= [...directory?.names.keys() ?? []];
+      if (!this.fetchFiles(place)) return;
       fill.stack.pop();
       if (!fill.deep) continue;
       const children = this.subdirectories(path).reverse();
       const hidden = children.filter((child) => child.includes("/.", path.length));
-      fill.stack.push(...hidden, ...children.filter((child) => !hidden.includes(child)));
+      const others = children.filter((child) => !hidden.includes(child));
+      fill.stack.push(...[...hidden, ...others].map(placeOf));
     }
   }
 
   /** Fetches the small files of one directory; false when it ran out of room. */
-  private fetchFiles(path: string): boolean {
+  private fetchFiles(place: Place): boolean {
     const { tree, contents } = this.options;
-    const directory = tree.listing(path);
-    if (directory === undefined) return true;
-    for (const name of directory.names.keys()) {
+    const directory = tree.directories.get(place.path);
+    const names = place.names ?? [];
+    for (; directory !== undefined && place.next < names.length; place.next++) {
+      const name = names[place.next] ?? "";
       const attrs = directory.attrs(name);
-      const file = join(path, name);
+      const file = join(place.path, name);
       if (attrs === undefined || !contents.suits(attrs) || directory.shared.has(name)) continue;
       if (tree.isWriting(file) || contents.has(file, attrs)) continue;
       if (!contents.room) return false;
-      contents.fetch(file, attrs, true);
+      contents.fetch(file, attrs, { ahead: true });
     }
     return true;
   }
@@ -251,6 +268,10 @@ export class Scan {
     if (this.visits.size > REMEMBERED) this.visits.delete(this.visits.keys().next().value ?? path);
     return visits;
   }
+}
+
+function placeOf(path: string): Place {
+  return { path, names: undefined, next: 0 };
 }
 
 function below(path: string, root: string): boolean {

@@ -33,17 +33,22 @@ const LONGEST = 1 << 20;
 export class Areas {
   private mounts = new Map<string, boolean>(ALWAYS_SPECIAL.map((path) => [path, false]));
   private offset: number | undefined;
+  private boot: string | undefined;
 
   /** `base`: the mounted directory, without a final slash. Nothing above it is ever looked at. */
   constructor(private readonly base: string) {}
 
-  /** Asks the server. Safe to call on each connection. */
-  learn(link: Link): void {
+  /** Asks the server; to be called on each connection. `same`: it has not been started again in between. */
+  learn(link: Link, same: () => void = () => {}): void {
+    readAll(link, "/proc/sys/kernel/random/boot_id", (text) => {
+      if (text !== undefined && text === this.boot) same();
+      this.boot = text;
+    });
     // The directory of the process that answers was made a moment ago: its time is now.
     link.send(Type.STAT, (to) => to.text("/proc/self"), (type, answer) => {
       if (type !== Type.ATTRS || answer === undefined) return;
       const attrs = answer.rest();
-      if (isPlain(attrs)) this.offset = mtimeOf(attrs) - Date.now() / 1000;
+      if (isPlain(attrs)) this.offset = mtimeOf(attrs) - performance.now() / 1000;
     });
     readAll(link, "/proc/self/mountinfo", (text) => {
       if (text !== undefined) this.mounts = parseMounts(text);
@@ -65,9 +70,12 @@ export class Areas {
     return false;
   }
 
-  /** Seconds since 1970 on the server, good to a second or two. */
+  /**
+   * Seconds since 1970 on the server, good to a second or two. It stands still while this machine sleeps: too
+   * early is the safe side.
+   */
   serverTime(): number | undefined {
-    return this.offset === undefined ? undefined : Date.now() / 1000 + this.offset;
+    return this.offset === undefined ? undefined : performance.now() / 1000 + this.offset;
   }
 }
 
@@ -104,7 +112,7 @@ function readAll(link: Link, path: string, done: (text: string | undefined) => v
             text += binary(data);
             return more();
           }
-          link.send(Type.CLOSE, (to) => to.blob(handle), () => {});
+          link.closeHandle(handle);
           done(text);
         },
       );

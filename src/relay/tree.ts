@@ -3,9 +3,9 @@
  *
  * Exactness rests on one fact: the server works in the order of our sequence numbers. So an answer
  * is believed unless its request was sent before the last change of that name that we sent
- * ourselves (`dirty`), or before the last `drop`. Everything else ends after its lifetime.
+ * ourselves (`changes`), or before the last `drop`. Everything else ends after its lifetime.
  */
-import { Directory, Listing } from "./directory.ts";
+import { Directory, Listing, NEVER } from "./directory.ts";
 
 export interface TreeOptions {
   /** Bytes of memory, about. */
@@ -16,12 +16,12 @@ export interface TreeOptions {
   oldest: () => number;
   /** A directory is used for the first time since it was listed. */
   onUse: (path: string) => void;
-  /** A file may have changed under another of its names. */
-  onDoubt: (path: string) => void;
+  /** Any file with several names may have changed. */
+  onSharedChange: () => void;
 }
 
 export type Found =
-  | { kind: "attrs"; attrs: Uint8Array; renew: boolean }
+  | { kind: "attrs"; attrs: Uint8Array; renew: boolean; shared: boolean; at: number }
   | { kind: "absent" }
   | { kind: "unknown" };
 
@@ -32,19 +32,23 @@ export class Tree {
   /** Least lately listed first. */
   readonly directories = new Map<string, Directory>();
   /** Answers to requests before this sequence number are not kept. */
-  private floor = 0;
-  private cost = 0;
+  private dropped = 0;
+  /** Bytes of memory of all directories, about. */
+  cost = 0;
   private readonly writing = new Map<string, { handles: number; shared: boolean }>();
   private writingShared = 0;
+  /** Our last change of any file that has several names: its sequence number, and when it was sent. */
+  private sharedChange = 0;
+  private sharedChangedAt = -Infinity;
 
   constructor(private readonly options: TreeOptions) {}
 
   /** What is known about a path right now. Attributes are a view, good only during the call. */
   find(path: string): Found {
-    const at = path.lastIndexOf("/");
-    const directory = this.directories.get(parentOf(path, at));
+    const slash = path.lastIndexOf("/");
+    const directory = this.directories.get(parentOf(path, slash));
     if (directory === undefined) return UNKNOWN;
-    const name = path.substring(at + 1);
+    const name = path.substring(slash + 1);
     const attrs = directory.attrs(name);
     const now = performance.now();
     const lifetime = this.options.lifetime;
@@ -54,12 +58,15 @@ export class Tree {
       this.use(directory);
       return ABSENT;
     }
-    const age = now - directory.learnedAt(name);
+    const at = directory.learnedAt(name);
+    const age = now - at;
+    const shared = directory.shared.size > 0 && directory.shared.has(name);
+    if (shared && at <= this.sharedChangedAt) return UNKNOWN;
     if (age >= lifetime || (this.writing.size > 0 && this.unsteady(directory, name, path))) {
       return UNKNOWN;
     }
     this.use(directory);
-    return { kind: "attrs", attrs, renew: age > lifetime / 2 };
+    return { kind: "attrs", attrs, renew: age > lifetime / 2, shared, at };
   }
 
   use(directory: Directory): void {
@@ -73,7 +80,7 @@ export class Tree {
     const directory = this.directories.get(path);
     if (directory === undefined || !directory.complete) return undefined;
     const age = performance.now() - directory.listedAt;
-    return age < this.options.lifetime && directory.unsure.size === 0 ? directory : undefined;
+    return age < this.options.lifetime && directory.doubted.size === 0 ? directory : undefined;
   }
 
   /** The target of a link, if it was read lately. */
@@ -84,13 +91,16 @@ export class Tree {
 
   /** An answer about this path is current only if its request was sent after this one. */
   changedAt(path: string): number {
-    const change = this.directories.get(parentOf(path))?.dirty.get(nameOf(path)) ?? 0;
-    return Math.max(change, this.floor);
+    const directory = this.directories.get(parentOf(path));
+    if (directory === undefined) return this.dropped;
+    const name = nameOf(path);
+    const shared = directory.shared.size > 0 && directory.shared.has(name) ? this.sharedChange : 0;
+    return Math.max(directory.changes.get(name) ?? 0, shared, this.dropped);
   }
 
   /** The same for a listing of this directory. */
   changedInside(path: string): number {
-    return Math.max(this.directories.get(path)?.changed ?? 0, this.floor);
+    return Math.max(this.directories.get(path)?.lastChange ?? 0, this.dropped);
   }
 
   /** Whether an answer to the request `sequence` about this path may be kept. */
@@ -105,23 +115,25 @@ export class Tree {
 
   learnLink(path: string, target: string, sequence: number): void {
     if (!this.believes(path, sequence)) return;
-    const known = { target, at: performance.now() };
-    this.edit(parentOf(path), (directory) => directory.links.set(nameOf(path), known));
+    const at = performance.now();
+    this.edit(parentOf(path), (directory) => directory.setLink(nameOf(path), target, at));
   }
 
   learnAbsent(path: string, sequence: number): void {
-    if (this.believes(path, sequence)) this.directories.get(parentOf(path))?.remove(nameOf(path));
+    if (this.believes(path, sequence)) this.remove(path);
   }
 
   /** A whole listing; `sequence` is that of its OPENDIR. */
   learnListing(path: string, entries: Listing, sequence: number): void {
-    if (sequence <= this.floor) return;
+    if (sequence <= this.dropped) return;
     const now = performance.now();
     this.edit(path, (directory) => {
-      const changed = [...directory.dirty].filter(([, sent]) => sent >= sequence).map(([name]) => ({
+      const changed = [...directory.changes].filter(([, sent]) => sent >= sequence).map((
+        [name],
+      ) => ({
         name,
         exists: directory.names.has(name),
-        unsure: directory.unsure.has(name),
+        doubted: directory.doubted.has(name),
         shared: directory.shared.has(name),
         attrs: directory.attrs(name)?.slice(),
         at: directory.learnedAt(name),
@@ -131,15 +143,17 @@ export class Tree {
       directory.reserve(entries.length);
       for (const [index, name] of entries.names.entries()) {
         if (name === "." || name === "..") continue;
-        directory.set(name, entries.attrs(index), now);
-        if (entries.isShared(index)) directory.shared.add(name);
+        const shared = entries.isShared(index);
+        const stale = shared && sequence <= this.sharedChange;
+        directory.set(name, entries.attrs(index), stale ? NEVER : now);
+        if (shared) directory.shared.add(name);
         const link = links.get(name);
-        if (link) directory.links.set(name, link);
+        if (link) directory.setLink(name, link.target, link.at);
       }
-      for (const { name, exists, unsure, shared, attrs, at } of changed) {
+      for (const { name, exists, doubted, shared, attrs, at } of changed) {
         if (exists) directory.set(name, attrs, at);
         else directory.remove(name);
-        if (unsure) directory.unsure.add(name);
+        if (doubted) directory.doubted.add(name);
         if (exists && shared) directory.shared.add(name);
       }
       directory.complete = true;
@@ -152,7 +166,7 @@ export class Tree {
   touch(path: string, sequence: number): void {
     const name = nameOf(path);
     this.edit(parentOf(path), (directory) => {
-      if (directory.shared.has(name)) this.touchShared(sequence);
+      if (directory.shared.has(name)) this.changeShared(sequence);
       directory.doubt(name, sequence);
       this.sweep(directory, 64);
     });
@@ -173,12 +187,20 @@ export class Tree {
   /** The change `sequence` has succeeded: the name is gone, unless it was changed again since. */
   gone(path: string, sequence: number): void {
     const directory = this.directories.get(parentOf(path));
-    if (directory?.dirty.get(nameOf(path)) === sequence) directory.remove(nameOf(path));
+    if (directory?.changes.get(nameOf(path)) === sequence) this.remove(path);
   }
 
   /** A directory that we have just made: it is empty. */
   made(path: string, sequence: number): void {
-    if (sequence > this.floor) this.learnListing(path, new Listing(), sequence);
+    if (sequence > this.dropped) this.learnListing(path, new Listing(), sequence);
+  }
+
+  /** This directory is gone; it was empty. */
+  forgetEmpty(path: string): void {
+    const directory = this.directories.get(path);
+    if (directory === undefined) return;
+    this.directories.delete(path);
+    this.cost -= directory.cost;
   }
 
   /** Everything at and below this path is another tree now. */
@@ -192,8 +214,12 @@ export class Tree {
 
   /** Nothing learned by a request up to `sequence` holds any more. */
   drop(sequence: number): void {
-    this.floor = sequence;
-    for (const directory of this.directories.values()) directory.age();
+    this.dropped = sequence;
+    for (const directory of this.directories.values()) {
+      this.cost -= directory.cost;
+      directory.age();
+      this.cost += directory.cost;
+    }
   }
 
   /** While a file is open for writing, its attributes are always asked for. */
@@ -211,10 +237,11 @@ export class Tree {
   }
 
   renameWriting(from: string, to: string): void {
-    const open = this.writing.get(from);
-    if (open === undefined) return;
-    this.writing.delete(from);
-    this.writing.set(to, open);
+    for (const [path, open] of [...this.writing]) {
+      if (path !== from && !path.startsWith(from + "/")) continue;
+      this.writing.delete(path);
+      this.writing.set(to + path.slice(from.length), open);
+    }
   }
 
   isWriting(path: string): boolean {
@@ -229,13 +256,15 @@ export class Tree {
     return this.directories.get(parentOf(path))?.shared.has(nameOf(path)) ?? false;
   }
 
-  private touchShared(sequence: number): void {
-    for (const directory of this.directories.values()) {
-      for (const name of directory.shared) {
-        directory.doubt(name, sequence);
-        this.options.onDoubt(join(directory.path, name));
-      }
-    }
+  private changeShared(sequence: number): void {
+    this.sharedChange = sequence;
+    this.sharedChangedAt = performance.now();
+    this.options.onSharedChange();
+  }
+
+  private remove(path: string): void {
+    if (!this.directories.has(parentOf(path))) return;
+    this.edit(parentOf(path), (directory) => directory.remove(nameOf(path)));
   }
 
   private edit(path: string, action: (directory: Directory) => void): void {
@@ -256,8 +285,8 @@ export class Tree {
   private evict(): void {
     for (const [path, directory] of this.directories) {
       if (this.cost <= this.options.capacity * 0.9) return;
-      if (directory.dirty.size > 0) this.sweep(directory, 0);
-      if (directory.dirty.size > 0) continue;
+      if (directory.changes.size > 0) this.sweep(directory, 0);
+      if (directory.changes.size > 0) continue;
       this.directories.delete(path);
       this.cost -= directory.cost;
     }
@@ -265,11 +294,11 @@ export class Tree {
 
   /** A change is history once no request sent before it can still be answered. */
   private sweep(directory: Directory, threshold: number): void {
-    if (directory.dirty.size <= threshold) return;
+    if (directory.changes.size <= threshold) return;
     const oldest = this.options.oldest();
-    for (const [name, sequence] of directory.dirty) {
+    for (const [name, sequence] of directory.changes) {
       if (sequence >= oldest) return;
-      directory.dirty.delete(name);
+      directory.changes.delete(name);
     }
   }
 }

@@ -1,9 +1,10 @@
 /** Requests that change names and attributes, and what the caches and the journal make of them. */
 import { release } from "../containment.ts";
 import type { Core } from "../core.ts";
-import type { Request } from "../client.ts";
+import { LOST, type Request } from "../client.ts";
 import type { Handle } from "../handles.ts";
 import { pass } from "./lookup.ts";
+import { forgetSeen } from "./open_files.ts";
 import { parentOf } from "../tree.ts";
 import { isDirectory, type Reader, Status, Type, u32, type Writer } from "../wire.ts";
 
@@ -16,6 +17,8 @@ interface Plan {
   look: (string | undefined)[];
   body?: (to: Writer) => void;
   done?: (sequence: number) => void;
+  /** It was not done. */
+  failed?: () => void;
 }
 
 function change(core: Core, request: Request, plan: Plan): void {
@@ -25,6 +28,7 @@ function change(core: Core, request: Request, plan: Plan): void {
     once: true,
     answered: (type, answer) => {
       if (type === Type.STATUS && u32(answer, 0) === Status.OK) plan.done?.(sequence);
+      else plan.failed?.();
       return false;
     },
   });
@@ -42,6 +46,7 @@ function change(core: Core, request: Request, plan: Plan): void {
 export function remove(core: Core, request: Request): void {
   const given = request.fields().text();
   const path = core.keyOf(given);
+  const held = path === undefined || !core.link.up ? [] : core.handles.detach(path);
   change(core, request, {
     paths: [path],
     look: [],
@@ -51,7 +56,12 @@ export function remove(core: Core, request: Request): void {
       core.tree.gone(path, sequence);
       core.handles.removed(path);
     },
+    failed: () => attach(held),
   });
+}
+
+function attach(handles: readonly Handle[]): void {
+  for (const handle of handles) handle.detached = false;
 }
 
 export function rmdir(core: Core, request: Request): void {
@@ -63,7 +73,7 @@ export function rmdir(core: Core, request: Request): void {
     done: (sequence) => {
       core.journal?.deleted(given);
       if (path === undefined) return;
-      core.tree.forget(path);
+      core.tree.forgetEmpty(path);
       core.tree.gone(path, sequence);
     },
   });
@@ -92,6 +102,8 @@ export function rename(core: Core, request: Request, fields: Reader): void {
   const moved = from === undefined ? undefined : core.tree.find(from);
   const replaced = to === undefined ? undefined : core.tree.find(to);
   const tree = moved?.kind !== "attrs" || isDirectory(moved.attrs);
+  const going = from === undefined || !core.link.up ? [] : core.handles.detach(from);
+  const covered = to === undefined || !core.link.up ? [] : core.handles.detach(to);
   change(core, request, {
     paths: [from, to],
     // Two names of one file: then the rename did nothing, and the old name is still there.
@@ -107,9 +119,11 @@ export function rename(core: Core, request: Request, fields: Reader): void {
         core.tree.forget(to);
         core.drop();
       }
+      attach(going);
       core.tree.renameWriting(from, to);
       core.handles.renamed(from, to);
     },
+    failed: () => attach([...going, ...covered]),
   });
 }
 
@@ -167,10 +181,12 @@ export function fsetstat(core: Core, request: Request, handle: Handle, fields: R
     body.blob();
     const path = handle.detached ? undefined : core.keyOf(handle.path);
     const sequence = core.forward(request, (to) => to.blob(remote).raw(body.rest()), {
-      answered: (type, answer) =>
-        !handle.detached && attributesSet(core, handle.path, flags, { type, answer }),
+      answered: (type, answer) => {
+        if (type === Type.STATUS && u32(answer, 0) === Status.OK) core.look(handle, remote);
+        return !handle.detached && attributesSet(core, handle.path, flags, { type, answer });
+      },
     });
-    handle.known = undefined;
+    forgetSeen(handle);
     if (flags & ATTR_SIZE) handle.end = 0;
     if (path === undefined) return;
     core.tree.touch(path, sequence);
@@ -191,11 +207,13 @@ function attributesSet(
   return false;
 }
 
+const FSYNC = "fsync@openssh.com";
+
 /** Extensions that change nothing: they need no care beyond their handles. */
 const HARMLESS = new Set([
   "statvfs@openssh.com",
   "fstatvfs@openssh.com",
-  "fsync@openssh.com",
+  FSYNC,
   "limits@openssh.com",
   "home-directory",
   "expand-path@openssh.com",
@@ -208,19 +226,29 @@ export function extended(core: Core, request: Request): void {
   if (name === "posix-rename@openssh.com") return rename(core, request, fields);
   if (name === "hardlink@openssh.com") return hardlink(core, request, fields);
   if (name === "lsetstat@openssh.com") return setstat(core, request, fields);
-  unknown(core, request, HARMLESS.has(name));
+  unknown(core, request, name);
 }
 
 /** What nobody here can read is passed on as it is, but for the handles that it may hold. */
-export function unknown(core: Core, request: Request, harmless = false): void {
+export function unknown(core: Core, request: Request, name = ""): void {
+  const harmless = HARMLESS.has(name);
   const inside = core.handles.scan(request.fields().rest());
+  if (name === FSYNC) {
+    const lost = inside.find(({ handle }) => handle.unsyncedLost)?.handle;
+    if (lost !== undefined) {
+      // What the server had taken may have been lost with its machine: nobody can vouch for it.
+      lost.unsyncedLost = false;
+      lost.unsynced = 0;
+      return core.front.status(request.id, LOST);
+    }
+  }
   const [lacking] = inside.filter(({ handle }) => handle.remote === undefined);
   if (lacking !== undefined) {
-    return core.withRemote(request, lacking.handle, () => unknown(core, request, harmless));
+    return core.withRemote(request, lacking.handle, () => unknown(core, request, name));
   }
   if (inside.length === 0 && harmless) return pass(core, request);
   if (!core.link.up) return core.wait(request);
-  core.forward(request, (to) => {
+  const sequence = core.forward(request, (to) => {
     const body = request.fields().rest();
     let from = 0;
     for (const { at, handle } of inside) {
@@ -230,8 +258,12 @@ export function unknown(core: Core, request: Request, harmless = false): void {
     to.raw(body.subarray(from));
   }, {
     once: !harmless,
-    answered: () => {
+    answered: (type, answer) => {
       if (!harmless) core.drop();
+      const synced = name === FSYNC && type === Type.STATUS && u32(answer, 0) === Status.OK;
+      for (const { handle } of inside) {
+        if (synced && handle.unsynced < sequence) handle.unsynced = 0;
+      }
       return false;
     },
   });

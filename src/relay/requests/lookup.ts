@@ -26,7 +26,7 @@ export function lstat(core: Core, request: Request): void {
   if (!core.link.up) return core.wait(request);
   const parent = parentOf(path);
   const listable = parent !== "" && !core.areas.isSpecial(parent) && !core.tree.isWriting(path) &&
-    !core.lister.isLarge(parent);
+    core.lister.pays(parent);
   if (!request.tried && listable && core.lister.coming(parent)) {
     request.keep().tried = true;
     return core.lister.list(parent, () => core.serve(request));
@@ -95,7 +95,9 @@ function fetchLink(
     const target = answer.text();
     if (!isTarget(target) || !needsServer(target)) return finish(target, sequence);
     const whole = target.startsWith("/") ? target : join(parentOf(given), target);
+    link.hold(sequence);
     link.send(Type.REALPATH, (to) => to.text(whole), (type, answer) => {
+      link.letGo(sequence);
       if (type !== Type.NAME || answer === undefined || answer.u32() !== 1) {
         return finish(target, sequence);
       }
@@ -151,7 +153,7 @@ function openRemote(core: Core, request: Request, path: string): void {
   core.forward(request, (to) => to.raw(request.fields().rest()), {
     answered: (type, answer) => {
       if (type !== Type.HANDLE) return false;
-      const handle = core.handles.create(path, 0);
+      const handle = core.handles.create(path, 0, false);
       handle.remote = answer.slice(4);
       core.front.handle(request.id, core.handles.name(handle));
       return true;
@@ -210,7 +212,7 @@ function rewind(core: Core, request: Request, handle: Handle): void {
   core.link.send(Type.OPENDIR, (to) => to.text(handle.path), (type, answer) => {
     if (type !== Type.HANDLE || answer === undefined) return again(undefined);
     const old = handle.remote;
-    if (old !== undefined) core.link.send(Type.CLOSE, (to) => to.blob(old), () => {});
+    if (old !== undefined) core.link.closeHandle(old);
     handle.remote = answer.blob().slice();
     handle.ended = false;
     readdir(core, request, handle);

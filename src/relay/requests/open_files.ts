@@ -1,6 +1,6 @@
 /** Requests on open files: open, read, write, close. */
 import type { Core } from "../core.ts";
-import type { Request } from "../client.ts";
+import { LOST, type Request } from "../client.ts";
 import type { Handle } from "../handles.ts";
 import { parentOf } from "../tree.ts";
 import { Stream } from "../stream.ts";
@@ -27,12 +27,13 @@ export function open(core: Core, request: Request): void {
   if (!core.link.up) return core.wait(request);
   const { tree, journal } = core;
   const before = path === undefined ? undefined : tree.find(path);
-  const handle = core.handles.create(path ?? given, flags);
-  const changes = path !== undefined && (flags & CHANGES) !== 0;
-  if (changes) tree.beginWriting(path);
+  const handle = core.handles.create(path ?? given, flags, path !== undefined);
+  const changes = (flags & CHANGES) !== 0;
+  if (changes && path !== undefined) tree.beginWriting(path);
   const forget = () => {
     core.handles.all.delete(handle.key);
-    if (changes) tree.endWriting(path);
+    // It may have another name by now.
+    if (changes && handle.kept) tree.endWriting(handle.path);
   };
   const sequence = core.forward(request, (to) => to.raw(request.fields().rest()), {
     once: changes,
@@ -73,19 +74,18 @@ function openKept(core: Core, request: Request, path: string): boolean {
   const content = core.contents.find(path, found.attrs);
   if (content !== undefined) {
     const handle = core.handles.create(path, Open.READ);
-    handle.content = content;
-    handle.known = {
-      attrs: found.attrs.slice(),
-      sequence: core.link.sequence + 0.5,
-      at: performance.now(),
-    };
+    handle.content = content.bytes;
+    handle.vouched = !content.young;
+    // Whoever found it in the tree knows it from an answer that is newer than any change.
+    handle.known = { attrs: found.attrs.slice(), sequence: core.link.sequence, at: found.at };
     core.front.handle(request.id, core.handles.name(handle));
     return true;
   }
   if (request.tried || !core.link.up) return false;
   request.keep().tried = true;
   const surprise = !core.contents.has(path, found.attrs);
-  core.contents.fetch(path, found.attrs, false, () => core.serve(request));
+  const done = () => core.serve(request);
+  core.contents.fetch(path, found.attrs, { done, shared: found.shared });
   if (surprise) core.scan.opened(path);
   return true;
 }
@@ -103,9 +103,11 @@ export function read(core: Core, request: Request, handle: Handle, fields: Reade
   const length = fields.u32();
   const content = handle.content;
   if (content !== undefined && holds(core, handle)) {
+    handle.contentRead = true;
     if (offset >= content.length) return core.front.status(request.id, Status.EOF);
     return core.front.data(request.id, content.subarray(offset, offset + length));
   }
+  if (content !== undefined) return reachOr(core, request, handle, () => core.serve(request));
   core.withRemote(request, handle, (remote) => {
     const direct = () => {
       const body = request.fields();
@@ -124,8 +126,21 @@ export function read(core: Core, request: Request, handle: Handle, fields: Reade
   });
 }
 
+/** Looks where a file in memory has got to, and then goes on: with the server's handle or with what is in memory. */
+function reachOr(core: Core, request: Request, handle: Handle, then: () => void): void {
+  if (!core.link.up) return core.wait(request);
+  request.keep();
+  core.reach(handle, () => {
+    if (handle.remote !== undefined || handle.detached || core.justSeen(handle)) then();
+    else if (core.link.up) core.front.status(request.id, LOST);
+    else core.wait(request);
+  });
+}
+
 function streamOf(core: Core, handle: Handle): Stream | undefined {
-  if (handle.flags !== Open.READ || core.tree.isWriting(handle.path)) return undefined;
+  if (!handle.kept || handle.flags !== Open.READ || core.tree.isWriting(handle.path)) {
+    return undefined;
+  }
   if (handle.stream === undefined) {
     const attrs = handle.known?.attrs;
     if (attrs === undefined || !isRegular(attrs) || sizeOf(attrs) <= SMALL) return undefined;
@@ -139,6 +154,7 @@ export function fstat(core: Core, request: Request, handle: Handle): void {
   if (known !== undefined && (handle.content ? holds(core, handle) : core.justSeen(handle))) {
     return core.front.attrs(request.id, known.attrs);
   }
+  if (handle.content) return reachOr(core, request, handle, () => core.serve(request));
   core.withRemote(request, handle, (remote) => {
     const sequence = core.forward(request, (to) => to.blob(remote), {
       answered: (type, answer) => {
@@ -162,15 +178,22 @@ export function write(core: Core, request: Request, handle: Handle, fields: Read
       answered: (type, answer) => {
         if (type === Type.STATUS && answer[3] === Status.OK) {
           handle.end = Math.max(handle.end, offset + length);
+          handle.unsynced = sequence;
           note(core, handle);
         }
         return false;
       },
     });
-    if (handle.detached || core.areas.isSpecial(handle.path)) return;
+    forgetSeen(handle);
+    if (handle.detached || !handle.kept) return;
     core.tree.touch(handle.path, sequence);
     core.stale(handle.path);
   });
+}
+
+/** Its attributes have to be asked for again; they still tell which file it is. */
+export function forgetSeen(handle: Handle): void {
+  if (handle.known !== undefined) handle.known.at = -Infinity;
 }
 
 function note(core: Core, handle: Handle): void {
@@ -187,10 +210,11 @@ export function close(core: Core, request: Request, handle: Handle): void {
   }
   core.handles.all.delete(handle.key);
   handle.stream?.clear();
-  const changes = (handle.flags & CHANGES) !== 0 && handle.path.startsWith("/");
+  const changes = (handle.flags & CHANGES) !== 0 && handle.kept;
   if (changes) core.tree.endWriting(handle.path);
   if (handle.written && !handle.detached) core.journal?.changed(handle.path);
   const remote = handle.remote;
+  if (remote !== undefined && !core.link.up) core.link.closeHandle(remote);
   if (remote === undefined || !core.link.up) return core.front.status(request.id, Status.OK);
   core.forward(request, (to) => to.blob(remote), { once: true });
   if (

@@ -28,7 +28,7 @@ for (
 ) {
   Deno.test(`what is kept of a file ${what}`, async () => {
     const contents = new Contents({
-      link: { send },
+      link: { send, hold: () => {}, letGo: () => {}, closeHandle: () => {} },
       tree: { changedAt: () => 0, believes: () => true },
       capacity: 1 << 20,
       lifetime: 0,
@@ -36,7 +36,7 @@ for (
     });
     const attrs = attributes(mtime);
     const { promise, resolve } = Promise.withResolvers<void>();
-    contents.fetch("/f", attrs, true, resolve);
+    contents.fetch("/f", attrs, { ahead: true, done: resolve });
     await promise;
     const has = contents.has("/f", attrs);
     const found = contents.find("/f", attrs) !== undefined;
