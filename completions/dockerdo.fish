@@ -178,7 +178,7 @@ complete -c dockerdo -n __dockerdo_at_command -a run -d 'Start the container and
 complete -c dockerdo -n '__dockerdo_in run' -l session -x -a '(__dockerdo_values sessions)' -d 'Mean this session instead of the active one'
 complete -c dockerdo -n '__dockerdo_in run' -l connect -x -a 'exec port' -d 'Reach sshd by docker exec, or on a loopback port'
 complete -c dockerdo -n '__dockerdo_in run' -l record -l no-record -d 'Record local edits through the mount, for history and dockerfile (on by default)'
-complete -c dockerdo -n '__dockerdo_in run' -l no-default-args -d 'Take the configuration\'s default_docker_run_args too'
+complete -c dockerdo -n '__dockerdo_in run' -l no-default-args -d 'Ignore default_docker_run_args of the configuration'
 complete -c dockerdo -n '__dockerdo_in run' -l verbose -d 'Print each child process as a line for the shell'
 complete -c dockerdo -n '__dockerdo_in run' -s n -l dry-run -d 'Only print what would be run; change nothing'
 complete -c dockerdo -n '__dockerdo_in run' -l help -d 'Print help and exit'

@@ -7,7 +7,7 @@ import { type Session } from "./session/session.ts";
 import { remoteHostText } from "./session/remote_host.ts";
 
 /** An engine: the local host's, or the one of a session's remote host. */
-export type Engine = "local" | Session;
+export type EngineHost = "local" | Session;
 
 /** The part of `docker inspect` of a container that we use. */
 export interface Container {
@@ -62,7 +62,7 @@ export const OVERLAY_LABEL = "dockerdo.overlay";
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The argv of a docker command on an engine. */
-export function dockerArgv(engine: Engine, words: readonly string[]): string[] {
+export function dockerArgv(engine: EngineHost, words: readonly string[]): string[] {
   const argv = ["docker", ...words];
   return engine === "local" ? argv : onRemoteHost(engine, argv);
 }
@@ -81,7 +81,7 @@ export async function allSessionContainers(
   limitMs: number,
 ): Promise<Container[]> {
   const words = ["sh", "-c", INSPECT_LABELLED, "sh", `label=${SESSION_LABEL}`];
-  const options = { words, question: true, limitMs, detached: true, probe: true };
+  const options = { words, readOnly: true, limitMs, detached: true, probe: true };
   const finished = await captureOnRemoteHost(context, session, options);
   if (finished.code === 124) {
     const where = session.remoteHost?.name ?? "docker";
@@ -97,7 +97,7 @@ export async function allSessionContainers(
 /** Runs docker on an engine and returns its exit code and output, whatever the code. */
 export function captureDocker(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
 ): Promise<Finished> {
   return captureOn(context, engine, { words: ["docker", ...words], ...options });
@@ -106,7 +106,7 @@ export function captureDocker(
 /** Runs `words` on the host of an engine and returns what they wrote. */
 export function captureOn(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
 ): Promise<Finished> {
   return engine === "local"
@@ -133,7 +133,7 @@ export function dockerTrouble(stderr: string): DockerTrouble | undefined {
 }
 
 /** Docker's complaint as a failure, with the next step where the cause is a known one. */
-export function dockerFailure(engine: Engine, doing: string, finished: Finished): Failure {
+export function dockerFailure(engine: EngineHost, doing: string, finished: Finished): Failure {
   const where = engine === "local" ? "the local host" : engine.remoteHost?.name ?? "the local host";
   const host = engine === "local" ? null : engine.remoteHost;
   const remote = host === null ? undefined : remoteHostText(host);
@@ -153,7 +153,7 @@ export function dockerFailure(engine: Engine, doing: string, finished: Finished)
 /** Runs docker for a change on an engine and returns its stdout, trimmed; anything but success is a failure. */
 export async function docker(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   { words, doing, ...options }: CaptureOptions & {
     readonly words: readonly string[];
     /** What this is for, as the start of the failure's sentence: "Removing the container". */
@@ -168,11 +168,11 @@ export async function docker(
 /** The container of this very id or name; undefined where there is none. */
 export async function inspectContainer(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   nameOrId: string,
 ): Promise<Container | undefined> {
   const words = ["container", "inspect", nameOrId];
-  const finished = await captureDocker(context, engine, { words, question: true });
+  const finished = await captureDocker(context, engine, { words, readOnly: true });
   if (finished.code !== 0) {
     if (/no such container/i.test(finished.stderr)) return undefined;
     throw dockerFailure(engine, "Asking docker for the container", finished);
@@ -189,7 +189,7 @@ export async function sessionContainers(
   const words = ["ps", "-aq", "--no-trunc", "--filter", `label=${SESSION_LABEL}=${session.id}`];
   const ids = await docker(context, session, {
     words,
-    question: true,
+    readOnly: true,
     doing: "Asking docker for the session's containers",
   });
   const found = await Promise.all(
@@ -209,11 +209,11 @@ const DIFF_LIMIT_MS = 20_000;
 /** What `docker diff` says of a container. */
 export async function diffContainer(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   id: string,
 ): Promise<ContainerChange[]> {
   const doing = "Asking docker what has changed in the container";
-  const options = { question: true, limitMs: DIFF_LIMIT_MS, doing };
+  const options = { readOnly: true, limitMs: DIFF_LIMIT_MS, doing };
   return parseDiff(await docker(context, engine, { words: ["diff", id], ...options }));
 }
 
@@ -227,11 +227,11 @@ export function parseDiff(text: string): ContainerChange[] {
 /** The image of this reference or id; undefined where the engine has none. */
 export async function inspectImage(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   reference: string,
 ): Promise<Image | undefined> {
   const words = ["image", "inspect", reference];
-  const finished = await captureDocker(context, engine, { words, question: true });
+  const finished = await captureDocker(context, engine, { words, readOnly: true });
   if (finished.code === 0) return parseImages(finished.stdout)[0];
   if (/no such image/i.test(finished.stderr)) return undefined;
   throw dockerFailure(engine, "Asking docker for the image", finished);

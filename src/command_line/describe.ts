@@ -89,7 +89,7 @@ export function describeCommand(
   command: unknown,
   { passesOptions }: { readonly passesOptions: boolean },
 ): Description {
-  const { parameters, fullDescription, brief } = command as Command<CliContext>;
+  const { parameters, fullDescription = "" } = command as Command<CliContext>;
   const aliases = Object.entries(parameters.aliases ?? {});
   const isCommon = (key: string): boolean => key === "verbose" || key === "dryRun";
   const flags = Object.entries(parameters.flags ?? {}).filter(([, { hidden }]) => hidden !== true);
@@ -130,7 +130,7 @@ export function describeCommand(
       ...passesTo === undefined ? [] : [`[OPTIONS OF ${passesTo}]`],
       ...shown.map(usageOf),
     ].join(" "),
-    ...proseOf(fullDescription ?? brief),
+    ...proseOf(fullDescription),
     options: [...options, { names: help, brief: HELP_BRIEF }],
     words: shown,
     ...passesTo === undefined ? {} : { passesTo },

@@ -1,9 +1,6 @@
-import { buildCommand } from "@stricli/core";
 import { buildImage } from "../image/build.ts";
+import { plainCommand } from "../command_line/command.ts";
 import {
-  type CliContext,
-  commonAliases,
-  contextOf,
   passedArguments,
   type SessionFlags,
   sessionFlags,
@@ -13,7 +10,8 @@ import {
 } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
 import { reachRemoteHost } from "../lifecycle/connection.ts";
-import type { Engine } from "../docker.ts";
+import type { EngineHost } from "../docker.ts";
+import type { Context } from "../process/context.ts";
 import { Failure } from "../error.ts";
 import { parseReference } from "../image/reference.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
@@ -26,27 +24,21 @@ interface BuildFlags extends SessionFlags {
   readonly overlayTag?: string;
 }
 
-export const command = buildCommand<BuildFlags, string[], CliContext>({
-  func: build,
-  parameters: {
-    flags: {
-      ...sessionFlags,
-      remote: switchFlag("Build on the remote host, with its build dir as the context"),
-      overlayTag: textFlag("Tag of the image, from now on", "tag"),
-    },
-    aliases: { ...commonAliases, t: "overlayTag" },
-    positional: passedArguments("docker build"),
+export const command = plainCommand<BuildFlags, string[]>({
+  about:
+    "Builds the image of Dockerfile.dockerdo, which is written first where there is none. Further options go to docker build.\n\n" +
+    "  dockerdo build --remote --no-cache",
+  flags: {
+    ...sessionFlags,
+    remote: switchFlag("Build on the remote host, with its build dir as the context"),
+    overlayTag: textFlag("Tag of the image, from now on", "tag"),
   },
-  docs: {
-    brief: "Build the session's image",
-    fullDescription:
-      "Builds the image of Dockerfile.dockerdo, which is written first where there is none. Further options go to docker build.\n\n" +
-      "  dockerdo build --remote --no-cache",
-  },
+  aliases: { t: "overlayTag" },
+  positional: passedArguments("docker build"),
+  action: build,
 });
 
-async function build(this: CliContext, flags: BuildFlags, ...words: string[]): Promise<void> {
-  const context = contextOf(this, flags);
+async function build(context: Context, flags: BuildFlags, ...words: string[]): Promise<void> {
   const config = await loadConfig(context);
   const found = sessionOf(context, flags);
   const imageTag = flags.overlayTag ?? found.imageTag;
@@ -66,7 +58,7 @@ async function build(this: CliContext, flags: BuildFlags, ...words: string[]): P
     remote ? "remote" : "local",
     `Building ${imageTag} from ${overlayPath(session)}`,
   );
-  const engine: Engine = remote ? session : "local";
+  const engine: EngineHost = remote ? session : "local";
   const code = await buildImage(context, session, {
     engine,
     dockerfile,

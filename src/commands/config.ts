@@ -1,40 +1,29 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionIfAny,
-  sessionName,
-  switchFlag,
-} from "../command_line/flags.ts";
-import { explainConfig, maskSecrets, type Setting, showValue } from "../config/config.ts";
+import { optionalSessionCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
+import { type EffectiveSetting, explainConfig, maskSecrets, showValue } from "../config/config.ts";
 import { configPath } from "../config/yaml_file.ts";
+import type { Context } from "../process/context.ts";
+import type { Session } from "../session/session.ts";
 import { table } from "../output.ts";
 
-interface ConfigFlags extends SessionFlags {
+interface ConfigFlags {
   readonly json: boolean;
 }
 
-export const command = buildCommand<ConfigFlags, [string?], CliContext>({
-  func: config,
-  parameters: {
-    flags: { ...sessionFlags, json: switchFlag("Print JSON") },
-    aliases: commonAliases,
-    positional: sessionName,
-  },
-  docs: {
-    brief: "Print each setting, its effective value and where it comes from",
-    fullDescription:
-      "Prints every key of dockerdo.yaml with the value that counts here, and where it comes from: a DOCKERDO_… variable,\n" +
-      "the session, the file, or the default.\n\n  DOCKERDO_DEFAULT_CONNECT=port dockerdo config",
-  },
+export const command = optionalSessionCommand<ConfigFlags>({
+  about:
+    "Prints every key of dockerdo.yaml with the value that counts here, and where it comes from: a DOCKERDO_… variable,\n" +
+    "the session, the file, or the default.\n\n  DOCKERDO_DEFAULT_CONNECT=port dockerdo config",
+  flags: { json: switchFlag("Print JSON") },
+  action: config,
 });
 
-async function config(this: CliContext, flags: ConfigFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
-  const settings = await explainConfig(context, sessionIfAny(context, flags, name));
+async function config(
+  context: Context,
+  session: Session | undefined,
+  flags: ConfigFlags,
+): Promise<void> {
+  const settings = await explainConfig(context, session);
   if (flags.json) {
     const shown = settings.map((setting) => ({
       ...setting,
@@ -49,6 +38,6 @@ async function config(this: CliContext, flags: ConfigFlags, name?: string): Prom
   context.stdout(table([["KEY", "VALUE", "FROM"], ...rows]));
 }
 
-function origin({ source, where }: Setting): string {
+function origin({ source, where }: EffectiveSetting): string {
   return source === "session" ? `session ${where}` : where ?? source;
 }

@@ -1,8 +1,5 @@
-import { buildCommand } from "@stricli/core";
+import { plainCommand } from "../command_line/command.ts";
 import {
-  type CliContext,
-  commonAliases,
-  contextOf,
   type SessionFlags,
   sessionFlags,
   sessionIfAny,
@@ -22,32 +19,21 @@ interface DoctorFlags extends SessionFlags {
   readonly remote?: string;
 }
 
-export const command = buildCommand<DoctorFlags, [string?], CliContext>({
-  func: doctor,
-  parameters: {
-    flags: {
-      ...sessionFlags,
-      json: switchFlag("Print JSON"),
-      remote: textFlag("Host to look at (the session's, or default_remote_host)", "host"),
-    },
-    aliases: commonAliases,
-    positional: sessionName,
+export const command = plainCommand<DoctorFlags, [string?]>({
+  about:
+    "Checks what a session needs, here and on the remote host, in the order in which it would fail. Each line is ok,\n" +
+    "warning or missing, with the command that mends it. Changes nothing. The exit code is 1 if something is missing.\n\n" +
+    "  dockerdo doctor --remote reykjavik",
+  flags: {
+    ...sessionFlags,
+    json: switchFlag("Print JSON"),
+    remote: textFlag("Host to look at (the session's, or default_remote_host)", "host"),
   },
-  docs: {
-    brief: "Check what a session needs, and say what to do about what is missing",
-    fullDescription:
-      "Checks what a session needs, here and on the remote host, in the order in which it would fail. Each line is ok,\n" +
-      "warning or missing, with the command that mends it. Changes nothing. The exit code is 1 if something is missing.\n\n" +
-      "  dockerdo doctor --remote reykjavik",
-  },
+  positional: sessionName,
+  action: doctor,
 });
 
-async function doctor(
-  this: CliContext,
-  flags: DoctorFlags,
-  name?: string,
-): Promise<void> {
-  const context = contextOf(this, flags);
+async function doctor(context: Context, flags: DoctorFlags, name?: string): Promise<void> {
   const remote = flags.remote === undefined ? undefined : parseRemoteHost(flags.remote);
   const session = sessionOrFailure(context, flags, name);
   const findings: Finding[] = [];

@@ -1,47 +1,33 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionOf,
-} from "../command_line/flags.ts";
+import { plainCommand } from "../command_line/command.ts";
+import { type SessionFlags, sessionFlags, sessionOf } from "../command_line/flags.ts";
 import { usageFailure } from "../error.ts";
 import { recordExecution } from "../history/executions.ts";
+import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import { isSecretVariable } from "../secrets.ts";
 import { updateSession } from "../session/session.ts";
 
-export const command = buildCommand<SessionFlags, string[], CliContext>({
-  func: exportVariables,
-  parameters: {
-    flags: sessionFlags,
-    aliases: commonAliases,
-    positional: {
-      kind: "array",
-      minimum: 1,
-      parameter: {
-        brief: "A variable and its value; an empty value removes the variable",
-        placeholder: "KEY=VALUE",
-        parse: (word: string) => word,
-      },
+export const command = plainCommand<SessionFlags, string[]>({
+  about: "Sets variables that every dodo of the session sees. Never pass secrets this way.\n\n" +
+    "  dockerdo export CFLAGS='-O2 -g' OMP_NUM_THREADS=8\n  dockerdo export CFLAGS=",
+  flags: sessionFlags,
+  positional: {
+    kind: "array",
+    minimum: 1,
+    parameter: {
+      brief: "A variable and its value; an empty value removes the variable",
+      placeholder: "KEY=VALUE",
+      parse: (word: string) => word,
     },
   },
-  docs: {
-    brief: "Set or remove variables for every dodo of the session",
-    fullDescription:
-      "Sets variables that every dodo of the session sees. Never pass secrets this way.\n\n" +
-      "  dockerdo export CFLAGS='-O2 -g' OMP_NUM_THREADS=8\n  dockerdo export CFLAGS=",
-  },
+  action: exportVariables,
 });
 
 async function exportVariables(
-  this: CliContext,
+  context: Context,
   flags: SessionFlags,
   ...words: string[]
 ): Promise<void> {
-  const context = contextOf(this, flags);
   const variables = words.map(parseVariable);
   const session = sessionOf(context, flags);
   if (context.dryRun) {

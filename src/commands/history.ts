@@ -1,14 +1,5 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionName,
-  sessionOf,
-  switchFlag,
-} from "../command_line/flags.ts";
+import { sessionCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { type Edits, readEdits } from "../history/edits.ts";
 import { type Edit, Story } from "../history/story.ts";
 import { renderEdit, renderInsideChange } from "../history/render.ts";
@@ -29,35 +20,26 @@ import { parseStep } from "../relay/journal.ts";
 import { journalPath, type Session } from "../session/session.ts";
 import { isMasterAlive } from "../ssh/master.ts";
 
-interface HistoryFlags extends SessionFlags {
+interface HistoryFlags {
   readonly json: boolean;
   readonly follow: boolean;
 }
 
-export const command = buildCommand<HistoryFlags, [string?], CliContext>({
-  func: history,
-  parameters: {
-    flags: {
-      ...sessionFlags,
-      json: switchFlag("Print JSON; with --follow one object a line"),
-      follow: switchFlag("Go on with commands and edits as they come, until Ctrl-C"),
-    },
-    aliases: { ...commonAliases, f: "follow" },
-    positional: sessionName,
+export const command = sessionCommand<HistoryFlags>({
+  about:
+    "Prints the session's variables, then every command that was run in the container, as lines of shell that a\n" +
+    "Dockerfile's RUN can take. A command that failed has its exit code behind it. In comments below them: the files\n" +
+    "that local programs edited through the mount, where that is recorded (dockerdo run --record), and what else has\n" +
+    "changed in the container, as docker diff has it.\n\n  dockerdo history > steps.sh",
+  flags: {
+    json: switchFlag("Print JSON; with --follow one object a line"),
+    follow: switchFlag("Go on with commands and edits as they come, until Ctrl-C"),
   },
-  docs: {
-    brief: "Print the session's variables, commands and edited files",
-    fullDescription:
-      "Prints the session's variables, then every command that was run in the container, as lines of shell that a\n" +
-      "Dockerfile's RUN can take. A command that failed has its exit code behind it. In comments below them: the files\n" +
-      "that local programs edited through the mount, where that is recorded (dockerdo run --record), and what else has\n" +
-      "changed in the container, as docker diff has it.\n\n  dockerdo history > steps.sh",
-  },
+  aliases: { f: "follow" },
+  action: history,
 });
 
-async function history(this: CliContext, flags: HistoryFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
-  const session = sessionOf(context, flags, name);
+async function history(context: Context, session: Session, flags: HistoryFlags): Promise<void> {
   if (flags.follow) return await follow(context, session, flags);
   const recorded = await readEdits(context, session);
   const inside = await changesInside(context, session, recorded);

@@ -1,16 +1,6 @@
-import { buildCommand } from "@stricli/core";
 import { activateScript } from "../lifecycle/activate.ts";
-import {
-  type CliContext,
-  commonAliases,
-  type CommonFlags,
-  commonFlags,
-  contextOf,
-  mountFlag,
-  recordFlag,
-  switchFlag,
-  textFlag,
-} from "../command_line/flags.ts";
+import { plainCommand } from "../command_line/command.ts";
+import { mountFlag, recordFlag, switchFlag, textFlag } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
 import { connectRemoteHost, disconnectRemoteHost } from "../lifecycle/connection.ts";
 import { writeSshConfig } from "../ssh/config_file.ts";
@@ -39,7 +29,7 @@ import {
 import { parseRemoteHost } from "../session/remote_host.ts";
 import { makeSocketDir } from "../ssh/master.ts";
 
-interface InitFlags extends CommonFlags {
+interface InitFlags {
   readonly remote?: string;
   readonly local: boolean;
   readonly image?: string;
@@ -55,60 +45,52 @@ interface InitFlags extends CommonFlags {
   readonly shell?: "sh" | "fish";
 }
 
-export const command = buildCommand<InitFlags, [string?], CliContext>({
-  func: init,
-  parameters: {
-    flags: {
-      ...commonFlags,
-      remote: textFlag("Host on which the container is to run", "host"),
-      local: switchFlag("Run the container on the local host"),
-      image: textFlag("Base image", "image"),
-      distro: textFlag("Distribution, where the image does not tell it", "distro"),
-      container: textFlag("Name of the container", "name"),
-      user: textFlag("User to be in the container (root)", "user"),
-      registry: textFlag("Docker registry to push to and pull from", "registry"),
-      buildDir: textFlag("Directory on the remote host to mount (its home)", "path"),
-      connect: {
-        kind: "enum",
-        values: ["exec", "port"],
-        brief: "Reach sshd by docker exec, or on a loopback port",
-        optional: true,
-      },
-      mount: mountFlag,
-      record: recordFlag,
-      remoteDelay: {
-        ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
-        hidden: true,
-      },
-      shell: {
-        kind: "enum",
-        values: ["sh", "fish"],
-        brief: "Which activate script (found out by itself)",
-        optional: true,
-      },
+export const command = plainCommand<InitFlags, [string?]>({
+  about:
+    "Begins a session whose work dir is the current directory, connects to the remote host, mounts its build " +
+    "dir here, and prints the path of the activate script:\n\n" +
+    "  source $(dockerdo init --remote reykjavik --image debian:bookworm)",
+  flags: {
+    remote: textFlag("Host on which the container is to run", "host"),
+    local: switchFlag("Run the container on the local host"),
+    image: textFlag("Base image", "image"),
+    distro: textFlag("Distribution, where the image does not tell it", "distro"),
+    container: textFlag("Name of the container", "name"),
+    user: textFlag("User to be in the container (root)", "user"),
+    registry: textFlag("Docker registry to push to and pull from", "registry"),
+    buildDir: textFlag("Directory on the remote host to mount (its home)", "path"),
+    connect: {
+      kind: "enum",
+      values: ["exec", "port"],
+      brief: "Reach sshd by docker exec, or on a loopback port",
+      optional: true,
     },
-    aliases: commonAliases,
-    positional: {
-      kind: "tuple",
-      parameters: [{
-        brief: "Session to keep; without a name it is temporary",
-        placeholder: "name",
-        parse: (name: string) => name,
-        optional: true,
-      }],
+    mount: mountFlag,
+    record: recordFlag,
+    remoteDelay: {
+      ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
+      hidden: true,
+    },
+    shell: {
+      kind: "enum",
+      values: ["sh", "fish"],
+      brief: "Which activate script (found out by itself)",
+      optional: true,
     },
   },
-  docs: {
-    brief: "Begin a session in the current directory",
-    fullDescription:
-      "Begins a session whose work dir is the current directory, connects to the remote host, mounts its build " +
-      "dir here, and prints the path of the activate script:\n\n" +
-      "  source $(dockerdo init --remote reykjavik --image debian:bookworm)",
+  positional: {
+    kind: "tuple",
+    parameters: [{
+      brief: "Session to keep; without a name it is temporary",
+      placeholder: "name",
+      parse: (name: string) => name,
+      optional: true,
+    }],
   },
+  action: init,
 });
 
-async function init(this: CliContext, flags: InitFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
+async function init(context: Context, flags: InitFlags, name?: string): Promise<void> {
   const planned = await planSession(context, flags, name);
   await checkMountPoint(context, containerMount(planned));
   const buildPoint = buildMount(planned);
@@ -239,7 +221,7 @@ async function makeNamedDir(dir: string, name: string): Promise<void> {
 async function usesFish(context: Context, flags: InitFlags): Promise<boolean> {
   if (flags.shell !== undefined) return flags.shell === "fish";
   const argv = ["ps", "-o", "comm=", "-p", String(Deno.ppid)];
-  const { code, stdout } = await capture(context, argv, { question: true });
+  const { code, stdout } = await capture(context, argv, { readOnly: true });
   const shell = code === 0 ? stdout : context.env["SHELL"] ?? "";
   return /(^|\/)-?fish$/.test(shell.trim());
 }

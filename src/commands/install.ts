@@ -1,21 +1,14 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  type CommonFlags,
-  commonFlags,
-  contextOf,
-  switchFlag,
-} from "../command_line/flags.ts";
+import { plainCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { type Shell, SHELLS } from "../command_line/completions/script.ts";
 import { type Completed } from "../command_line/describe.ts";
 import { confirm } from "../confirm.ts";
 import { Failure } from "../error.ts";
 import { applyChange, showChange } from "../install/file_change.ts";
-import { leftovers, planSteps, shellsOf, type Step } from "../install/plan.ts";
+import { type InstallStep, leftovers, planSteps, shellsOf } from "../install/plan.ts";
 import type { Context } from "../process/context.ts";
 
-interface InstallFlags extends CommonFlags {
+interface InstallFlags {
   readonly yes: boolean;
   readonly uninstall: boolean;
   readonly shell?: readonly Shell[];
@@ -26,35 +19,29 @@ interface InstallFlags extends CommonFlags {
 export function install(
   describeAll: () => Promise<readonly Completed[]>,
 ): { readonly command: unknown } {
-  async function run(this: CliContext, flags: InstallFlags): Promise<void> {
-    await installAll(contextOf(this, flags), await describeAll(), flags);
+  async function run(context: Context, flags: InstallFlags): Promise<void> {
+    await installAll(context, await describeAll(), flags);
   }
-  const command = buildCommand<InstallFlags, [], CliContext>({
-    func: run,
-    parameters: {
-      flags: {
-        ...commonFlags,
-        shell: {
-          kind: "enum",
-          values: SHELLS,
-          brief: "Only this shell, instead of each one that you have",
-          optional: true,
-          variadic: ",",
-        },
-        bashrc: { kind: "boolean", brief: "Leave ~/.bashrc as it is", default: true },
-        uninstall: switchFlag("Take out what install has put in, and nothing else"),
-        yes: switchFlag("Do it without a question"),
+  const command = plainCommand<InstallFlags>({
+    about:
+      "Writes a configuration file in which every setting is a comment, and gives bash, zsh and fish the alias dodo " +
+      "and the completions: in one marked block of ~/.bashrc and ~/.zshrc, in files of their own for fish. Shows each " +
+      "change first, and asks. Fine to repeat.\n\n" +
+      "  dockerdo install --yes --shell zsh",
+    flags: {
+      shell: {
+        kind: "enum",
+        values: SHELLS,
+        brief: "Only this shell, instead of each one that you have",
+        optional: true,
+        variadic: ",",
       },
-      aliases: { ...commonAliases, y: "yes" },
+      bashrc: { kind: "boolean", brief: "Leave ~/.bashrc as it is", default: true },
+      uninstall: switchFlag("Take out what install has put in, and nothing else"),
+      yes: switchFlag("Do it without a question"),
     },
-    docs: {
-      brief: "Set up the configuration, dodo, and completions",
-      fullDescription:
-        "Writes a configuration file in which every setting is a comment, and gives bash, zsh and fish the alias dodo " +
-        "and the completions: in one marked block of ~/.bashrc and ~/.zshrc, in files of their own for fish. Shows each " +
-        "change first, and asks. Fine to repeat.\n\n" +
-        "  dockerdo install --yes --shell zsh",
-    },
+    aliases: { y: "yes" },
+    action: run,
   });
   return { command };
 }
@@ -98,7 +85,7 @@ type Outcome = "nothing" | "left" | "done";
 /** Shows, asks and does. */
 async function perform(
   context: Context,
-  { name, changes, notes }: Step,
+  { name, changes, notes }: InstallStep,
   { yes, uninstall }: InstallFlags,
 ): Promise<Outcome> {
   for (const note of notes) context.stderr(`[local] ${note}\n`);

@@ -1,37 +1,24 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  type CommonFlags,
-  commonFlags,
-  contextOf,
-  switchFlag,
-} from "../command_line/flags.ts";
+import { plainCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { formatAge, table } from "../output.ts";
+import type { Context } from "../process/context.ts";
 import { containerMount } from "../session/session.ts";
 import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";
 
-interface ListFlags extends CommonFlags {
+interface ListFlags {
   readonly json: boolean;
 }
 
-export const command = buildCommand<ListFlags, [], CliContext>({
-  func: list,
-  parameters: {
-    flags: { ...commonFlags, json: switchFlag("Print JSON") },
-    aliases: commonAliases,
-  },
-  docs: {
-    brief: "List all sessions",
-    fullDescription:
-      "Lists all sessions, with names and without. All hosts are asked at the same time; one that does not answer\n" +
-      "within five seconds makes its sessions' state unknown.\n\n" +
-      "  dockerdo list --json | jq -r '.[] | select(.state == \"exited\").name'",
-  },
+export const command = plainCommand<ListFlags>({
+  about:
+    "Lists all sessions, with names and without. All hosts are asked at the same time; one that does not answer\n" +
+    "within five seconds makes its sessions' state unknown.\n\n" +
+    "  dockerdo list --json | jq -r '.[] | select(.state == \"exited\").name'",
+  flags: { json: switchFlag("Print JSON") },
+  action: list,
 });
 
-async function list(this: CliContext, flags: ListFlags): Promise<void> {
-  const context = contextOf(this, flags);
+async function list(context: Context, flags: ListFlags): Promise<void> {
   const found = await survey(context);
   if (flags.json) {
     context.stdout(`${JSON.stringify(found.map(asJson), null, 2)}\n`);

@@ -1,60 +1,44 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionName,
-  sessionOf,
-  switchFlag,
-  textFlag,
-} from "../command_line/flags.ts";
+import { sessionCommand } from "../command_line/command.ts";
+import { switchFlag, textFlag } from "../command_line/flags.ts";
 import type { Container } from "../docker.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { findContainer, reachRemoteHost } from "../lifecycle/connection.ts";
 import { formatAge, progress } from "../output.ts";
+import type { Context } from "../process/context.ts";
 import { writeStdout } from "../process/stream.ts";
+import type { Session } from "../session/session.ts";
 import { streamFrom } from "../ssh/stream.ts";
 
-interface LogsFlags extends SessionFlags {
+interface LogsFlags {
   readonly follow: boolean;
   readonly tail?: string;
   readonly since?: string;
 }
 
-export const command = buildCommand<LogsFlags, [string?], CliContext>({
-  func: logs,
-  parameters: {
-    flags: {
-      ...sessionFlags,
-      follow: switchFlag("Print what is logged from now on too, until Ctrl-C"),
-      tail: textFlag("Print this many lines from the end", "n"),
-      since: textFlag(
-        "Print what is not older: 10m, 2h or a time as in 2025-01-02T03:04:05",
-        "time",
-      ),
-    },
-    aliases: { ...commonAliases, f: "follow" },
-    positional: sessionName,
+export const command = sessionCommand<LogsFlags>({
+  about:
+    "Prints the log of the container: what its main process wrote to stdout and stderr, each on its own stream. " +
+    "Where it has ended, the last line on stderr says when and with which exit code. Commands run by dodo are " +
+    "not in it, and a session's own container runs only sleep unless --connect port makes it run sshd.\n\n" +
+    "  dockerdo logs -f --tail 20",
+  flags: {
+    follow: switchFlag("Print what is logged from now on too, until Ctrl-C"),
+    tail: textFlag("Print this many lines from the end", "n"),
+    since: textFlag(
+      "Print what is not older: 10m, 2h or a time as in 2025-01-02T03:04:05",
+      "time",
+    ),
   },
-  docs: {
-    brief: "Print what the container's main process wrote",
-    fullDescription:
-      "Prints the log of the container: what its main process wrote to stdout and stderr, each on its own stream. " +
-      "Where it has ended, the last line on stderr says when and with which exit code. Commands run by dodo are " +
-      "not in it, and a session's own container runs only sleep unless --connect port makes it run sshd.\n\n" +
-      "  dockerdo logs -f --tail 20",
-  },
+  aliases: { f: "follow" },
+  action: logs,
 });
 
-async function logs(this: CliContext, flags: LogsFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
+async function logs(context: Context, found: Session, flags: LogsFlags): Promise<void> {
   // docker takes anything else for all.
   if (flags.tail !== undefined && !/^(\d+|all)$/.test(flags.tail)) {
     throw usageFailure(`--tail needs a number of lines, not ${JSON.stringify(flags.tail)}`);
   }
-  const session = await reachRemoteHost(context, sessionOf(context, flags, name), {
+  const session = await reachRemoteHost(context, found, {
     interactive: true,
   });
   const container = await findContainer(context, session);

@@ -1,48 +1,31 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionName,
-  sessionOf,
-  switchFlag,
-  textFlag,
-} from "../command_line/flags.ts";
+import { sessionCommand } from "../command_line/command.ts";
+import { switchFlag, textFlag } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
 import { overlayTag, parseReference } from "../image/reference.ts";
 import { writeOverlay } from "../image/overlay.ts";
+import type { Context } from "../process/context.ts";
 import { type Session, updateSession } from "../session/session.ts";
 
-interface OverlayFlags extends SessionFlags {
+interface OverlayFlags {
   readonly image?: string;
   readonly distro?: string;
   readonly force: boolean;
 }
 
-export const command = buildCommand<OverlayFlags, [string?], CliContext>({
-  func: overlay,
-  parameters: {
-    flags: {
-      ...sessionFlags,
-      image: textFlag("Base image, from now on", "image"),
-      distro: textFlag("Distribution of the base image, from now on", "distro"),
-      force: switchFlag("Replace a Dockerfile.dockerdo that has been edited"),
-    },
-    aliases: { ...commonAliases, f: "force" },
-    positional: sessionName,
+export const command = sessionCommand<OverlayFlags>({
+  about:
+    "Writes Dockerfile.dockerdo into the session's work dir: the base image with what an ssh session needs.\n\n" +
+    "  dockerdo overlay --image alpine:3.20",
+  flags: {
+    image: textFlag("Base image, from now on", "image"),
+    distro: textFlag("Distribution of the base image, from now on", "distro"),
+    force: switchFlag("Replace a Dockerfile.dockerdo that has been edited"),
   },
-  docs: {
-    brief: "Write Dockerfile.dockerdo: the base image with sshd and your key",
-    fullDescription:
-      "Writes Dockerfile.dockerdo into the session's work dir: the base image with what an ssh session needs.\n\n" +
-      "  dockerdo overlay --image alpine:3.20",
-  },
+  aliases: { f: "force" },
+  action: overlay,
 });
 
-async function overlay(this: CliContext, flags: OverlayFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
+async function overlay(context: Context, found: Session, flags: OverlayFlags): Promise<void> {
   const config = await loadConfig(context);
   const changed = (session: Session): Session => {
     const baseImage = flags.image ?? session.baseImage;
@@ -60,7 +43,7 @@ async function overlay(this: CliContext, flags: OverlayFlags, name?: string): Pr
       imageTag: flags.image === undefined ? session.imageTag : overlayTag(baseImage, tag),
     };
   };
-  const session = changed(sessionOf(context, flags, name));
+  const session = changed(found);
   await writeOverlay(context, session, {
     defaultDistro: config.default_distro,
     force: flags.force,

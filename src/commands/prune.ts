@@ -1,12 +1,5 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  type CommonFlags,
-  commonFlags,
-  contextOf,
-  switchFlag,
-} from "../command_line/flags.ts";
+import { plainCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { confirm } from "../confirm.ts";
 import { withHost } from "../lifecycle/connection.ts";
 import { sessionContainers } from "../docker.ts";
@@ -17,32 +10,25 @@ import { removeSession } from "../lifecycle/remove.ts";
 import { forgetDirectory, type Session } from "../session/session.ts";
 import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";
 
-interface PruneFlags extends CommonFlags {
+interface PruneFlags {
   readonly yes: boolean;
   readonly force: boolean;
 }
 
-export const command = buildCommand<PruneFlags, [], CliContext>({
-  func: prune,
-  parameters: {
-    flags: {
-      ...commonFlags,
-      yes: switchFlag("Remove without a question"),
-      force: switchFlag("Also sessions whose host does not answer now"),
-    },
-    aliases: { ...commonAliases, y: "yes", f: "force" },
+export const command = plainCommand<PruneFlags>({
+  about:
+    "Removes sessions that had a container which their host has no more, and what is left in the list of sessions whose\n" +
+    "directory is gone. One that has not run yet stays, one whose host does not answer too, unless --force. Shows what it\n" +
+    "would remove, and asks.\n\n  dockerdo prune --dry-run",
+  flags: {
+    yes: switchFlag("Remove without a question"),
+    force: switchFlag("Also sessions whose host does not answer now"),
   },
-  docs: {
-    brief: "Remove the sessions whose container is gone",
-    fullDescription:
-      "Removes sessions that had a container which their host has no more, and what is left in the list of sessions whose\n" +
-      "directory is gone. One that has not run yet stays, one whose host does not answer too, unless --force. Shows what it\n" +
-      "would remove, and asks.\n\n  dockerdo prune --dry-run",
-  },
+  aliases: { y: "yes", f: "force" },
+  action: prune,
 });
 
-async function prune(this: CliContext, flags: PruneFlags): Promise<void> {
-  const context = contextOf(this, flags);
+async function prune(context: Context, flags: PruneFlags): Promise<void> {
   const found = (await survey({ ...context, dryRun: false }))
     .flatMap((one) => {
       const why = reason(one, flags);

@@ -1,17 +1,9 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionName,
-  sessionOf,
-} from "../command_line/flags.ts";
+import { sessionCommand } from "../command_line/command.ts";
 import { reachRemoteHost } from "../lifecycle/connection.ts";
 import { readStoredImage } from "../push/containerd.ts";
 import { dockerArgv, type Image, inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
+import { SLOW_LINK } from "../push/compression.ts";
 import { settled } from "../push/settled.ts";
 import { hasReadableLayers } from "../push/overlay2.ts";
 import { LoadFailure, removeParts, tagRemote } from "../push/remote_load.ts";
@@ -30,29 +22,22 @@ import type { Session } from "../session/session.ts";
 import { onRemoteHost } from "../ssh/argv.ts";
 import { UnfitLayer } from "../push/tar_split.ts";
 
-/** Bytes per second and milliseconds from which on building there is the better way. */
-const SLOW_LINK = 4e6;
+/** Duration of a push from which on building on the remote host is the better way. */
 const LONG_WAIT_MS = 60_000;
 
 /** Complaints of an engine that a whole archive does not cure. */
 const HOPELESS = /no space left|cannot connect to the docker daemon|error during connect/i;
 
-export const command = buildCommand<SessionFlags, [string?], CliContext>({
-  func: push,
-  parameters: { flags: sessionFlags, aliases: commonAliases, positional: sessionName },
-  docs: {
-    brief: "Bring the session's image to the remote host",
-    fullDescription:
-      "Through the registry where the session has one, else over ssh straight into the remote engine, which " +
-      "gets the layers that it has not.\n\n" +
-      "  dockerdo build && dockerdo push",
-  },
+export const command = sessionCommand({
+  about:
+    "Through the registry where the session has one, else over ssh straight into the remote engine, which " +
+    "gets the layers that it has not.\n\n" +
+    "  dockerdo build && dockerdo push",
+  action: push,
 });
 
-async function push(this: CliContext, flags: SessionFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
+async function push(context: Context, found: Session): Promise<void> {
   const began = Date.now();
-  const found = sessionOf(context, flags, name);
   if (found.remoteHost === null) {
     throw new Failure("there is nothing to push: the remote host is the local host", {
       hint: "The image is where it is needed: dockerdo run",
@@ -140,7 +125,7 @@ interface Sent {
 async function sendInSomeWay(context: Context, session: Session, task: Task): Promise<Sent> {
   const { state, source } = task;
   try {
-    return await send(context, session, task);
+    return await sendImage(context, session, task);
   } catch (error) {
     if (error instanceof UnfitLayer) {
       progress(context, "local", `${error.message}: docker save reads the whole image instead`);
@@ -157,11 +142,11 @@ async function sendInSomeWay(context: Context, session: Session, task: Task): Pr
       parts: true,
       ...state.base === undefined ? {} : { base: [] },
     };
-    return await send(context, session, { ...task, state: whole, source: "saved" });
+    return await sendImage(context, session, { ...task, state: whole, source: "saved" });
   }
 }
 
-async function send(
+async function sendImage(
   context: Context,
   session: Session,
   { image, state, steps, source }: Task,

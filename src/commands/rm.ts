@@ -1,14 +1,5 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionName,
-  sessionOf,
-  switchFlag,
-} from "../command_line/flags.ts";
+import { sessionCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { disconnectContainer, withHost } from "../lifecycle/connection.ts";
 import { docker, sessionContainers } from "../docker.ts";
 import { Failure } from "../error.ts";
@@ -18,34 +9,25 @@ import { removeSession } from "../lifecycle/remove.ts";
 import { type Session } from "../session/session.ts";
 import { remoteHostForSsh } from "../session/remote_host.ts";
 
-interface RmFlags extends SessionFlags {
+interface RmFlags {
   readonly force: boolean;
   readonly delete: boolean;
 }
 
-export const command = buildCommand<RmFlags, [string?], CliContext>({
-  func: rm,
-  parameters: {
-    flags: {
-      ...sessionFlags,
-      force: switchFlag(
-        "Remove a running container, detach busy mounts, go on if the host is gone",
-      ),
-      delete: switchFlag("Remove the session's image and the session directory too"),
-    },
-    aliases: { ...commonAliases, f: "force" },
-    positional: sessionName,
+export const command = sessionCommand<RmFlags>({
+  about:
+    "Removes the container and unmounts everything. Fine to repeat.\n\n  dockerdo rm --force --delete NAME",
+  flags: {
+    force: switchFlag(
+      "Remove a running container, detach busy mounts, go on if the host is gone",
+    ),
+    delete: switchFlag("Remove the session's image and the session directory too"),
   },
-  docs: {
-    brief: "Remove the session's container, and with --delete the session",
-    fullDescription:
-      "Removes the container and unmounts everything. Fine to repeat.\n\n  dockerdo rm --force --delete NAME",
-  },
+  aliases: { f: "force" },
+  action: rm,
 });
 
-async function rm(this: CliContext, flags: RmFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
-  const found = sessionOf(context, flags, name);
+async function rm(context: Context, found: Session, flags: RmFlags): Promise<void> {
   await withHost(context, found, {
     unreachable: (failure) => goOnWithout(context, found, { flags, failure }),
     action: async (session, reached) => {

@@ -1,7 +1,5 @@
-import { buildCommand } from "@stricli/core";
+import { plainCommand } from "../command_line/command.ts";
 import {
-  type CliContext,
-  contextOf,
   passedArguments,
   recordFlag,
   type SessionFlags,
@@ -44,50 +42,44 @@ interface RunFlags extends SessionFlags {
   readonly remoteDelay?: string;
 }
 
-export const command = buildCommand<RunFlags, string[], CliContext>({
-  func: runContainer,
-  parameters: {
-    flags: {
-      ...sessionFlags,
-      connect: {
-        kind: "enum",
-        values: ["exec", "port"],
-        brief: "Reach sshd by docker exec, or on a loopback port",
-        optional: true,
-      },
-      record: recordFlag,
-      defaultArgs: {
-        kind: "boolean",
-        brief: "Take the configuration's default_docker_run_args too",
-        default: true,
-      },
-      sshPortOnRemoteHost: {
-        ...textFlag("Accepted for old scripts, as --connect port", "port"),
-        hidden: true,
-      },
-      remoteDelay: {
-        ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
-        hidden: true,
-      },
+export const command = plainCommand<RunFlags, string[]>({
+  about:
+    "Starts the container on the remote host and mounts its filesystem at WORK_DIR/container. Every other option is one of docker run, " +
+    "also --mount, unless its value is plain or relay: then it says how to mount the container from now on.\n\n" +
+    "  dockerdo run --gpus all -v /data:/data -e X=1",
+  flags: {
+    ...sessionFlags,
+    connect: {
+      kind: "enum",
+      values: ["exec", "port"],
+      brief: "Reach sshd by docker exec, or on a loopback port",
+      optional: true,
     },
-    // -v is docker's: a volume.
-    aliases: { n: "dryRun" },
-    positional: passedArguments("docker run"),
+    record: recordFlag,
+    defaultArgs: {
+      kind: "boolean",
+      brief: "Ignore default_docker_run_args of the configuration",
+      default: true,
+    },
+    sshPortOnRemoteHost: {
+      ...textFlag("Accepted for old scripts, as --connect port", "port"),
+      hidden: true,
+    },
+    remoteDelay: {
+      ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
+      hidden: true,
+    },
   },
-  docs: {
-    brief: "Start the session's container and mount its filesystem",
-    fullDescription:
-      "Starts the container on the remote host and mounts its filesystem at WORK_DIR/container. Every other option is one of docker run, " +
-      "also --mount, unless its value is plain or relay: then it says how to mount the container from now on.\n\n" +
-      "  dockerdo run --gpus all -v /data:/data -e X=1",
-  },
+  // A volume.
+  passesV: true,
+  positional: passedArguments("docker run"),
+  action: runContainer,
 });
 
 // Runs as long as any container: sshd starts with each connection and needs no process of its own.
 const SLEEP = ["sleep", "2147483647"];
 
-async function runContainer(this: CliContext, flags: RunFlags, ...words: string[]): Promise<void> {
-  const context = contextOf(this, flags);
+async function runContainer(context: Context, flags: RunFlags, ...words: string[]): Promise<void> {
   const config = await loadConfig(context);
   const { kind, rest } = takeMountKind(words);
   const runArguments = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];

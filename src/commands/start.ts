@@ -1,8 +1,5 @@
-import { buildCommand } from "@stricli/core";
+import { plainCommand } from "../command_line/command.ts";
 import {
-  type CliContext,
-  commonAliases,
-  contextOf,
   mountFlag,
   passedArguments,
   recordFlag,
@@ -32,23 +29,16 @@ interface StartFlags extends SessionFlags {
   readonly record?: boolean;
 }
 
-export const command = buildCommand<StartFlags, string[], CliContext>({
-  func: start,
-  parameters: {
-    flags: { ...sessionFlags, mount: mountFlag, record: recordFlag },
-    aliases: commonAliases,
-    positional: passedArguments("docker start", "session"),
-  },
-  docs: {
-    brief: "Start the session's stopped container and mount its filesystem",
-    fullDescription:
-      "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat; with --mount or --record it " +
-      "mounts anew if it must.\n\n  dockerdo stop; dockerdo start\n  dockerdo start NAME",
-  },
+export const command = plainCommand<StartFlags, string[]>({
+  about:
+    "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat; with --mount or --record it " +
+    "mounts anew if it must.\n\n  dockerdo stop; dockerdo start\n  dockerdo start NAME",
+  flags: { ...sessionFlags, mount: mountFlag, record: recordFlag },
+  positional: passedArguments("docker start", "session"),
+  action: start,
 });
 
-async function start(this: CliContext, flags: StartFlags, ...words: string[]): Promise<void> {
-  const context = contextOf(this, flags);
+async function start(context: Context, flags: StartFlags, ...words: string[]): Promise<void> {
   const config = await loadConfig(context);
   const { name, rest } = takeSessionName(words);
   await withHost(context, sessionOf(context, flags, name), {

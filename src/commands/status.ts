@@ -1,14 +1,5 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionIfAny,
-  sessionName,
-  switchFlag,
-} from "../command_line/flags.ts";
+import { optionalSessionCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { findContainer, reachRemoteHost } from "../lifecycle/connection.ts";
 import { inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
@@ -20,7 +11,7 @@ import type { MountKind, Session } from "../session/session.ts";
 import { type Destination } from "../ssh/argv.ts";
 import { isMasterAlive } from "../ssh/master.ts";
 
-interface StatusFlags extends SessionFlags {
+interface StatusFlags {
   readonly json: boolean;
 }
 
@@ -48,23 +39,18 @@ interface MountStatus {
   readonly recording: boolean;
 }
 
-export const command = buildCommand<StatusFlags, [string?], CliContext>({
-  func: status,
-  parameters: {
-    flags: { ...sessionFlags, json: switchFlag("Print JSON") },
-    aliases: commonAliases,
-    positional: sessionName,
-  },
-  docs: {
-    brief: "Print the state of the session",
-    fullDescription:
-      "Asks docker, ssh and the mount table, and prints what they say. Works without a session too.\n\n  dockerdo status --json | jq .container.state",
-  },
+export const command = optionalSessionCommand<StatusFlags>({
+  about:
+    "Asks docker, ssh and the mount table, and prints what they say. Works without a session too.\n\n  dockerdo status --json | jq .container.state",
+  flags: { json: switchFlag("Print JSON") },
+  action: status,
 });
 
-async function status(this: CliContext, flags: StatusFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
-  const session = sessionIfAny(context, flags, name);
+async function status(
+  context: Context,
+  session: Session | undefined,
+  flags: StatusFlags,
+): Promise<void> {
   const found = await gather(context, session);
   context.stdout(flags.json ? `${JSON.stringify(found, null, 2)}\n` : describe(found));
 }

@@ -1,43 +1,27 @@
-import { buildCommand } from "@stricli/core";
-import {
-  type CliContext,
-  commonAliases,
-  contextOf,
-  type SessionFlags,
-  sessionFlags,
-  sessionName,
-  sessionOf,
-  switchFlag,
-} from "../command_line/flags.ts";
+import { sessionCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { disconnectContainer, findContainer, withHost } from "../lifecycle/connection.ts";
 import { docker } from "../docker.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
 
-interface StopFlags extends SessionFlags {
+interface StopFlags {
   readonly force: boolean;
 }
 
-export const command = buildCommand<StopFlags, [string?], CliContext>({
-  func: stop,
-  parameters: {
-    flags: { ...sessionFlags, force: switchFlag("Detach the mount even if it is in use") },
-    aliases: { ...commonAliases, f: "force" },
-    positional: sessionName,
-  },
-  docs: {
-    brief: "Unmount the container's filesystem and stop the container",
-    fullDescription:
-      "Unmounts the container's filesystem and stops the container; dockerdo start brings both back.\n\n  dockerdo stop",
-  },
+export const command = sessionCommand<StopFlags>({
+  about:
+    "Unmounts the container's filesystem and stops the container; dockerdo start brings both back.\n\n  dockerdo stop",
+  flags: { force: switchFlag("Detach the mount even if it is in use") },
+  aliases: { f: "force" },
+  action: stop,
 });
 
-async function stop(this: CliContext, flags: StopFlags, name?: string): Promise<void> {
-  const context = contextOf(this, flags);
-  await withHost(context, sessionOf(context, flags, name), {
-    before: (session) => disconnectContainer(context, session, { force: flags.force }),
-    action: (session) => stopContainer(context, session),
+async function stop(context: Context, session: Session, flags: StopFlags): Promise<void> {
+  await withHost(context, session, {
+    before: (reached) => disconnectContainer(context, reached, { force: flags.force }),
+    action: (reached) => stopContainer(context, reached),
   });
 }
 

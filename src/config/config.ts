@@ -39,7 +39,7 @@ export function configOfEnvironment(context: Context): Partial<UserConfig> {
 }
 
 /** One key's effective value and where it comes from. */
-export interface Setting {
+export interface EffectiveSetting {
   readonly key: string;
   readonly value: UserConfig[Key];
   readonly source: "environment" | "session" | "file" | "default";
@@ -51,7 +51,7 @@ export interface Setting {
 export async function explainConfig(
   context: Context,
   session: Session | undefined,
-): Promise<Setting[]> {
+): Promise<EffectiveSetting[]> {
   const given = await collect(context);
   const config = check(context, given);
   const stored = session === undefined ? {} : storedBy(session);
@@ -89,7 +89,7 @@ function storedBy(
 }
 
 /** A value as it may be shown: what `-e` hands to the container stays hidden. */
-export function showValue(value: Setting["value"]): string {
+export function showValue(value: EffectiveSetting["value"]): string {
   if (!Array.isArray(value)) return value === null ? "none" : String(value);
   return value.length === 0 ? "none" : quoteAll(maskSecrets(value));
 }

@@ -31,7 +31,7 @@ export async function imageConfig(
   reference: string,
 ): Promise<ImageConfig | undefined> {
   const words = ["docker", "image", "inspect", reference];
-  const finished = await captureOn(context, session, { words, question: true });
+  const finished = await captureOn(context, session, { words, readOnly: true });
   if (finished.code !== 0) {
     if (/no such image/i.test(finished.stderr)) return undefined;
     throw dockerFailure(session, "Asking docker for the image", finished);
@@ -128,7 +128,7 @@ export async function runInside(
   const finished = await captureOn(context, session, {
     words: [...argv, "/bin/sh", "-c", script, "sh", ...words],
     encoding: "latin1",
-    question: true,
+    readOnly: true,
     limitMs: LIMIT_MS,
     ...input !== undefined && { input },
   });
@@ -213,7 +213,7 @@ export async function clockOffset(
   for (let round = 0; round < 3; round++) {
     const before = Date.now() / 1000;
     const words = ["date", "+%s.%N"];
-    const { stdout } = await captureOn(context, session, { words, question: true });
+    const { stdout } = await captureOn(context, session, { words, readOnly: true });
     const after = Date.now() / 1000;
     const there = Number(stdout.trim().replace(/\.\D*$/, ""));
     if (!Number.isFinite(there) || there === 0) continue;

@@ -5,7 +5,7 @@
  */
 import type { Execution } from "../history/executions.ts";
 import type { Sweep } from "../history/sweeps.ts";
-import type { Step } from "../relay/journal.ts";
+import type { JournalStep } from "../relay/journal.ts";
 import { volatileBy } from "./rules.ts";
 import { type Entry, parentOf, type Tree } from "./tree.ts";
 
@@ -61,7 +61,7 @@ export function weigh(
   { commands, steps, sweeps, changed, removed, container, image, slack }: {
     readonly commands: readonly Command[];
     /** The journal's, with times in seconds of the container's clock. */
-    readonly steps: readonly (Omit<Step, "time"> & { readonly time: number })[];
+    readonly steps: readonly (Omit<JournalStep, "time"> & { readonly time: number })[];
     readonly sweeps: readonly Sweep[];
     /** Paths of the container that are not as in the image it was started from. */
     readonly changed: readonly Entry[];
@@ -237,7 +237,7 @@ function lastSeen(
 }
 
 function followedPaths(
-  steps: readonly (Omit<Step, "time"> & { readonly time: number })[],
+  steps: readonly (Omit<JournalStep, "time"> & { readonly time: number })[],
 ): Map<string, number> {
   const paths = new Map<string, number>();
   for (const { kind, path, time } of steps) {
@@ -285,7 +285,7 @@ function whoRemoved(
 
 /** Follows files through the renames of the journal: what was edited, by the name that it has now. */
 function followEdits(
-  steps: readonly (Omit<Step, "time"> & { readonly time: number })[],
+  steps: readonly (Omit<JournalStep, "time"> & { readonly time: number })[],
 ): Pick<Evidence, "edited" | "deleted"> {
   const edited = new Map<string, { first: number; last: number }>();
   const deleted = new Map<string, number>();

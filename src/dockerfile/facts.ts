@@ -20,7 +20,7 @@ import {
 } from "../history/executions.ts";
 import { readSweeps, type Sweep } from "../history/sweeps.ts";
 import type { Context } from "../process/context.ts";
-import { parseStep, type Step } from "../relay/journal.ts";
+import { type JournalStep, parseStep } from "../relay/journal.ts";
 import { journalPath, type Session } from "../session/session.ts";
 import { isSecretContent } from "../secrets.ts";
 import { isServerData, volatileBy } from "./rules.ts";
@@ -44,7 +44,7 @@ export interface Facts {
   readonly exports: readonly ExportEvent[];
   readonly inputs: ReadonlyMap<string, Input>;
   /** The journal's steps in this container; undefined where nothing is recorded. */
-  readonly steps: readonly Step[];
+  readonly steps: readonly JournalStep[];
   readonly sweeps: readonly Sweep[];
   readonly clock: { readonly offset: number; readonly slack: number };
 }
@@ -134,8 +134,8 @@ function hasOtherOwner(entry: Entry, { tree }: Survey): boolean {
 }
 
 /** The steps of the journal that are about one container. */
-async function readSteps(session: Session, container: string): Promise<Step[]> {
-  const steps: Step[] = [];
+async function readSteps(session: Session, container: string): Promise<JournalStep[]> {
+  const steps: JournalStep[] = [];
   let present = true;
   for await (const line of linesOf(journalPath(session))) {
     const step = parseStep(line);

@@ -29,7 +29,7 @@ export async function localSystem(context: Context): Promise<System> {
 }
 
 function look(context: Context, argv: readonly string[]): Promise<Finished> {
-  return capture(context, argv, { question: true, limitMs: LOOK_LIMIT_MS, detached: true });
+  return capture(context, argv, { readOnly: true, limitMs: LOOK_LIMIT_MS, detached: true });
 }
 
 /** Whether the user's configuration is as it should be; and the configuration, if it is. */

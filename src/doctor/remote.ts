@@ -65,7 +65,7 @@ export async function checkRemote(context: Context, target: RemoteTarget): Promi
   ];
 }
 
-function sshTo(
+function probeArgv(
   { host, sshConfig }: RemoteTarget,
   options: readonly string[],
   line?: string,
@@ -86,11 +86,11 @@ function sshTo(
 
 function ask(context: Context, target: RemoteTarget, script: string): Promise<Finished> {
   const options = ["-T", "-o", "ClearAllForwardings=yes"];
-  return look(context, sshTo(target, options, markedLine(["sh", "-c", script])));
+  return look(context, probeArgv(target, options, markedLine(["sh", "-c", script])));
 }
 
 function look(context: Context, argv: readonly string[]): Promise<Finished> {
-  return capture(context, argv, { question: true, limitMs: LOOK_LIMIT_MS, detached: true });
+  return capture(context, argv, { readOnly: true, limitMs: LOOK_LIMIT_MS, detached: true });
 }
 
 /** `ssh HOST` as a user types it. */
@@ -177,7 +177,7 @@ async function checkForwarding(
   context: Context,
   { target, system }: { readonly target: RemoteTarget; readonly system: System },
 ): Promise<Finding> {
-  const argv = sshTo(target, ["-o", "LogLevel=INFO", "-W", "127.0.0.1:22"]);
+  const argv = probeArgv(target, ["-o", "LogLevel=INFO", "-W", "127.0.0.1:22"]);
   const { stdout, stderr } = await look(context, argv);
   return judgeForwarding(stdout + stderr, { forwards: target.forwards, system });
 }

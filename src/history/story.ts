@@ -1,4 +1,4 @@
-import type { Step } from "../relay/journal.ts";
+import type { JournalStep } from "../relay/journal.ts";
 
 /** What a person did to a file of the container, through the mount. */
 export interface Edit {
@@ -18,7 +18,7 @@ export interface Edit {
 interface Trail {
   readonly first: string | undefined;
   now: string | undefined;
-  readonly kinds: Set<Step["kind"]>;
+  readonly kinds: Set<JournalStep["kind"]>;
   /** The file of which it was made a hard link. */
   readonly source?: Trail;
   at: number;
@@ -41,7 +41,7 @@ export class Story {
     return this.trails.size === 0;
   }
 
-  add({ kind, path, time, ...step }: Step): void {
+  add({ kind, path, time, ...step }: JournalStep): void {
     switch (kind) {
       case "created":
         this.begin(path).at = time;
@@ -82,7 +82,7 @@ export class Story {
   private rename(
     from: string,
     to: string,
-    step: Pick<Step, "time" | "replaces" | "directory">,
+    step: Pick<JournalStep, "time" | "replaces" | "directory">,
   ): void {
     const trail = this.follow(from);
     const over = step.replaces === true ? this.follow(to) : this.current.get(to);

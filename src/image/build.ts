@@ -1,4 +1,4 @@
-import type { Engine } from "../docker.ts";
+import type { EngineHost } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { needsContext } from "./overlay.ts";
 import { capture, run } from "../process/child.ts";
@@ -22,7 +22,7 @@ export async function buildImage(
   context: Context,
   session: Session,
   { engine, dockerfile, words }: {
-    readonly engine: Engine;
+    readonly engine: EngineHost;
     readonly dockerfile: string;
     /** Arguments of `docker build`, without the context. */
     readonly words: readonly string[];
@@ -92,7 +92,7 @@ async function listContext(
     .flatMap((name) => ["-path", `./${escapeGlob(name)}`, "-prune", "-o"]);
   const find = ["find", ".", "-xdev", "-name", ".ssh", "-prune", "-o", ...pruned, "-print0"];
   const words = ["sh", "-c", 'cd -- "$1" && shift && "$@"', "dockerdo", dir, ...find];
-  const options = { question: true, words, encoding: "latin1" } as const;
+  const options = { readOnly: true, words, encoding: "latin1" } as const;
   const found = remote
     ? await captureOnRemoteHost(context, session, options)
     : await capture(context, words, options);
@@ -114,7 +114,7 @@ async function readIgnore(
 ): Promise<string> {
   if (!remote) return await Deno.readTextFile(`${dir}/.dockerignore`);
   const words = ["cat", "--", `${dir}/.dockerignore`];
-  return (await captureOnRemoteHost(context, session, { words, question: true })).stdout;
+  return (await captureOnRemoteHost(context, session, { words, readOnly: true })).stdout;
 }
 
 async function withoutIgnored(paths: readonly string[], ignore: string): Promise<string[]> {

@@ -2,7 +2,7 @@ import { type Distro, distroOfName, distroOfRelease, DISTROS } from "./distro.ts
 import {
   captureDocker,
   docker,
-  type Engine,
+  type EngineHost,
   inspectImage,
   OVERLAY_LABEL,
   SESSION_LABEL,
@@ -193,7 +193,7 @@ async function findDistro(
       `Use one of ${DISTROS.join(", ")}.`,
     );
   }
-  const engines: Engine[] = session.remoteHost === null ? ["local"] : ["local", session];
+  const engines: EngineHost[] = session.remoteHost === null ? ["local"] : ["local", session];
   for (const engine of engines) {
     const release = await readRelease(context, engine, session);
     if (release === undefined) continue;
@@ -222,7 +222,7 @@ async function findDistro(
 // Nothing of the image runs: the file is copied out of a container that is made and never started.
 async function readRelease(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   session: Session,
 ): Promise<string | undefined> {
   const known = await inspectImage(context, engine, session.baseImage).catch(() => undefined);

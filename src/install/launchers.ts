@@ -55,6 +55,11 @@ export function findSelf(context: Context): Program {
   };
 }
 
+/** Whether a file is a `dodo` or `dockerdo` of a release or a checkout: ours, although not made by install. */
+export function isShipped(bytes: string): boolean {
+  return /^#!\/bin\/sh\n# dockerdo (exec, by the name|from this checkout)/.test(bytes);
+}
+
 function isLauncher(path: string): boolean {
   try {
     return Deno.statSync(path).size < 4096 && Deno.readTextFileSync(path).includes(SIGNATURE);
@@ -75,6 +80,6 @@ export function findProgram(context: Context, name: string): string | undefined 
   return undefined;
 }
 
-export function isOnPath(context: Context, dir: string): boolean {
+export function isDirOnPath(context: Context, dir: string): boolean {
   return (context.env["PATH"] ?? "").split(":").includes(dir);
 }

@@ -7,18 +7,18 @@ import { homeDirectory, parent, userDirectory } from "../paths.ts";
 import type { Context } from "../process/context.ts";
 import { quote, quoteAll } from "../quote.ts";
 import { asBytes, type Change, readBytes, SIGNATURE, targetOf } from "./file_change.ts";
-import { findProgram, findSelf, isOnPath } from "./launchers.ts";
+import { findProgram, findSelf, isDirOnPath, isShipped } from "./launchers.ts";
 import { withBlock, withoutBlock } from "./rc_block.ts";
 
 /** A part of the installation that is asked for and done as one. */
-export interface Step {
+export interface InstallStep {
   readonly name: "configuration" | "programs" | Shell;
   readonly changes: readonly Change[];
   /** What is left as it is, and why. */
   readonly notes: readonly string[];
 }
 
-export interface Wanted {
+export interface InstallRequest {
   readonly uninstall: boolean;
   readonly shells: readonly Shell[];
   /** Leave ~/.bashrc alone. */
@@ -34,8 +34,8 @@ export function shellsOf(context: Context): Shell[] {
 export function planSteps(
   context: Context,
   commands: readonly Completed[],
-  wanted: Wanted,
-): (() => Promise<Step>)[] {
+  wanted: InstallRequest,
+): (() => Promise<InstallStep>)[] {
   return [
     () => planConfiguration(context, commands, wanted),
     () => planPrograms(context, wanted),
@@ -46,8 +46,8 @@ export function planSteps(
 async function planConfiguration(
   context: Context,
   commands: readonly Completed[],
-  wanted: Wanted,
-): Promise<Step> {
+  wanted: InstallRequest,
+): Promise<InstallStep> {
   const path = configPath(context);
   const before = await readBytes(path);
   const template = asBytes(configTemplate());
@@ -68,7 +68,7 @@ async function planConfiguration(
   };
 }
 
-async function planPrograms(context: Context, wanted: Wanted): Promise<Step> {
+async function planPrograms(context: Context, wanted: InstallRequest): Promise<InstallStep> {
   const { launchers } = findSelf(context);
   const plans = await Promise.all(
     launchers.map(({ path, words }) =>
@@ -84,7 +84,7 @@ async function planPrograms(context: Context, wanted: Wanted): Promise<Step> {
     notes: [
       ...plans.flatMap(({ notes }) => notes),
       ...launchers.length > 0 && !wanted.uninstall &&
-          !isOnPath(context, parent(launchers[0]?.path ?? ""))
+          !isDirOnPath(context, parent(launchers[0]?.path ?? ""))
         ? [`${parent(launchers[0]?.path ?? "")} is not on your PATH: add it there`]
         : [],
     ],
@@ -94,8 +94,8 @@ async function planPrograms(context: Context, wanted: Wanted): Promise<Step> {
 async function planShell(
   context: Context,
   commands: readonly Completed[],
-  { shell, ...wanted }: Wanted & { readonly shell: Shell },
-): Promise<Step> {
+  { shell, ...wanted }: InstallRequest & { readonly shell: Shell },
+): Promise<InstallStep> {
   const script = completionScript(shell, commands);
   const dodo = quoteAll(findSelf(context).dodo);
   if (shell === "fish") {
@@ -140,7 +140,7 @@ async function planShell(
 async function planRc(
   path: string,
   lines: readonly string[],
-  { uninstall }: Wanted,
+  { uninstall }: InstallRequest,
 ): Promise<Change[]> {
   const target = await targetOf(path);
   const before = await readBytes(target);
@@ -159,6 +159,7 @@ async function planOwn(
   const before = await readBytes(path);
   const after = uninstall ? undefined : asBytes(text);
   if (before === after) return { changes: [], notes: [] };
+  if (before !== undefined && isShipped(before)) return { changes: [], notes: [] };
   if (before !== undefined && !before.slice(0, 300).includes(SIGNATURE)) {
     return { changes: [], notes: uninstall ? [] : [`${path} stays: it is not dockerdo's`] };
   }

@@ -199,7 +199,7 @@ async function findEndpoint(
   if (session.connect === "exec") return { containerId };
   const published = await docker(context, session, {
     words: ["port", containerId, "22/tcp"],
-    question: true,
+    readOnly: true,
     doing: "Asking docker for the container's port",
   });
   const port = Number(/^127\.0\.0\.1:(\d+)$/m.exec(published)?.[1]);
@@ -276,7 +276,7 @@ export async function containerLog(
 ): Promise<string> {
   const { stdout, stderr } = await captureDocker(context, session, {
     words: ["logs", "--tail", "20", containerId],
-    question: true,
+    readOnly: true,
     limitMs: 5000,
   });
   return (stdout + stderr).trim();

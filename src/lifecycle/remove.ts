@@ -1,5 +1,5 @@
 import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
-import { captureDocker, type Engine } from "../docker.ts";
+import { captureDocker, type EngineHost } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { removeReaders } from "../push/store_container.ts";
 import { removeParts } from "../push/remote_load.ts";
@@ -43,7 +43,7 @@ async function removeImages(
   { reached }: { readonly reached: boolean },
 ): Promise<void> {
   const remote = session.remoteHost !== null && reached;
-  const engines: readonly Engine[] = [
+  const engines: readonly EngineHost[] = [
     ...session.remoteHost === null || await isOnPath(context, "docker") ? ["local" as const] : [],
     ...remote ? [session] : [],
   ];

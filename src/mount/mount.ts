@@ -126,7 +126,7 @@ async function symlinkOptions(
   { relayed }: { readonly relayed: boolean },
 ): Promise<string[]> {
   if (!relayed) return ["follow_symlinks"];
-  const { stdout, stderr } = await capture(context, ["sshfs", "-h"], { question: true });
+  const { stdout, stderr } = await capture(context, ["sshfs", "-h"], { readOnly: true });
   return `${stdout}${stderr}`.includes("no_contain_symlinks") ? ["no_contain_symlinks"] : [];
 }
 

@@ -24,9 +24,9 @@ export async function mountTable(context: Context): Promise<MountEntry[]> {
   if (Deno.build.os === "linux") {
     // Deno itself opens nothing below /proc without all permissions.
     const table = ["cat", "/proc/self/mountinfo"];
-    return parseMountInfo((await capture(context, table, { question: true })).stdout);
+    return parseMountInfo((await capture(context, table, { readOnly: true })).stdout);
   }
-  const { stdout } = await capture(context, ["mount"], { question: true });
+  const { stdout } = await capture(context, ["mount"], { readOnly: true });
   return stdout.split("\n").flatMap((line) => {
     const match = /^(.*) on (.*) \(([^,)]*)/.exec(line);
     return match ? [{ source: match[1] ?? "", point: match[2] ?? "", type: match[3] ?? "" }] : [];
@@ -98,7 +98,7 @@ export async function isAnswering(
   limitMs: number,
 ): Promise<boolean> {
   const asked = capture({ ...context, cwd: "/" }, [...LOOK, point], {
-    question: true,
+    readOnly: true,
     limitMs,
     detached: true,
   });
@@ -136,7 +136,7 @@ export async function mountHolders(context: Context, point: string): Promise<Hol
   const places = ["cwd", "root", "fd/*"].flatMap((name) => ["-o", "-path", `/proc/[0-9]*/${name}`]);
   const argv = ["find", "/proc", "-maxdepth", "3", "(", ...places.slice(1), ")"];
   const links = ["(", "-lname", glob, "-o", "-lname", `${glob}/*`, ")", "-print"];
-  const { stdout } = await capture(context, [...argv, ...links], { question: true, limitMs: 5000 });
+  const { stdout } = await capture(context, [...argv, ...links], { readOnly: true, limitMs: 5000 });
   const pids = new Set(stdout.match(/(?<=^\/proc\/)\d+/gm)?.map(Number));
   const all = await processes(context);
   return all.filter(({ pid }) => pids.has(pid)).map(({ pid, args }) => ({ pid, name: args }));
@@ -157,7 +157,7 @@ async function servers(context: Context, source: string): Promise<number[]> {
 }
 
 async function processes(context: Context): Promise<{ pid: number; args: string }[]> {
-  const { stdout } = await capture(context, ["ps", "-axo", "pid=,args="], { question: true });
+  const { stdout } = await capture(context, ["ps", "-axo", "pid=,args="], { readOnly: true });
   return stdout.split("\n").flatMap((line) => {
     const match = /^\s*(\d+) (.*)$/.exec(line);
     return match ? [{ pid: Number(match[1]), args: match[2] ?? "" }] : [];

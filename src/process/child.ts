@@ -29,7 +29,7 @@ type Encoding = "utf-8" | "latin1";
 
 export interface CaptureOptions extends ChildOptions {
   /** The child only looks: it runs in a dry run too. */
-  readonly question?: boolean;
+  readonly readOnly?: boolean;
   readonly input?: string;
   /** "latin1": each letter of `input` and of the output is a byte. */
   readonly encoding?: Encoding;
@@ -213,9 +213,9 @@ export async function capture(
   argv: readonly string[],
   options: CaptureOptions = {},
 ): Promise<Finished> {
-  const question = options.question === true;
-  if (context.verbose || !question) announce(context, () => asLine(argv, options));
-  if (context.dryRun && !question) return { code: 0, stdout: "", stderr: "" };
+  const readOnly = options.readOnly === true;
+  if (context.verbose || !readOnly) announce(context, () => asLine(argv, options));
+  if (context.dryRun && !readOnly) return { code: 0, stdout: "", stderr: "" };
   const child = spawn(argv, {
     ...surroundings(context, options),
     stdin: options.input === undefined ? "null" : "piped",

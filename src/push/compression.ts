@@ -17,8 +17,8 @@ const COMPRESSED_TRIAL = 8 * 2 ** 20;
 const WORTH_A_TRIAL = 4 * TRIAL;
 /** Bytes per second: a processor core that has other work, too, hardly compresses faster. */
 const FAST_LINK = 50e6;
-/** Bytes per second: below it there is time to compress harder. */
-const SLOW_LINK = 4e6;
+/** Bytes per second: on a slower link there is time to compress harder, and building there is an alternative. */
+export const SLOW_LINK = 4e6;
 /** Compression has to be so many times faster to be worth its work. */
 const WORTH_ITS_WORK = 1.2;
 

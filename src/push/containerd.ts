@@ -1,6 +1,6 @@
 import type { Bytes } from "../bytes.ts";
 import * as v from "valibot";
-import { captureOn, type Engine, type Image } from "../docker.ts";
+import { captureOn, type EngineHost, type Image } from "../docker.ts";
 import { Failure } from "../error.ts";
 import type { Context } from "../process/context.ts";
 import {
@@ -12,7 +12,7 @@ import {
   type Manifest,
   sha256,
 } from "./oci.ts";
-import { findFile, neededLayers, type Wanted } from "./selection.ts";
+import { findFile, type LayerSelection, neededLayers } from "./selection.ts";
 import {
   isMountable,
   PUSH_LABEL,
@@ -65,7 +65,7 @@ const CONFIGURATION = v.object({ rootfs: v.object({ diff_ids: v.array(v.string()
  */
 export async function readStoredImage(
   context: Context,
-  engine: Engine,
+  engine: EngineHost,
   { sessionId, image, digest, platform, output }: {
     readonly sessionId: string;
     /** What the container is made from; not run. */
@@ -138,7 +138,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, bytes: Bytes | undefined)
 export function blobsArgv(
   sessionId: string,
   image: Pick<Image, "id" | "volumes">,
-  { stored, present }: Pick<Wanted, "present"> & { readonly stored: StoredImage },
+  { stored, present }: Pick<LayerSelection, "present"> & { readonly stored: StoredImage },
 ): string[] {
   const needed = neededBlobs(stored, present).map((position) => ({
     digest: stored.layers[position]?.digest ?? "",
@@ -161,7 +161,7 @@ export function blobsArgv(
 export async function* assembleBlobs(
   source: AsyncIterable<Bytes>,
   stored: StoredImage,
-  { present, base, beforeEnd, onLayer, onSize }: Wanted,
+  { present, base, beforeEnd, onLayer, onSize }: LayerSelection,
 ): AsyncGenerator<Bytes> {
   const reader = new TarReader(source);
   const needed = neededBlobs(stored, present).map((position) => ({

@@ -12,12 +12,12 @@ import {
   LAYER_TYPE,
   sha256,
 } from "./oci.ts";
-import { findFile, neededLayers, type Wanted } from "./selection.ts";
+import { findFile, type LayerSelection, neededLayers } from "./selection.ts";
 import { isMountable, readerArgv } from "./store_container.ts";
 import { tarFile, tarHeader, tarPadding, TarReader } from "./tar.ts";
 import { measureTarSplit, readTarSplit, UnfitLayer } from "./tar_split.ts";
 
-type StoredImage = Pick<Image, "id" | "layers" | "layerDirs" | "volumes">;
+type LayerDirs = Pick<Image, "id" | "layers" | "layerDirs" | "volumes">;
 
 /** Bytes of all that is remembered of the layers' archives while their files go by. */
 const MOST_REMEMBERED = 32 * 2 ** 20;
@@ -28,7 +28,7 @@ const LARGEST_CONFIG = 2 ** 23;
 const GATHERED = 2 * 65_535;
 
 /** Whether an image's layers can be read one by one: the local engine has them as directories of overlay2. */
-export function hasReadableLayers({ layers, layerDirs, volumes }: StoredImage): boolean {
+export function hasReadableLayers({ layers, layerDirs, volumes }: LayerDirs): boolean {
   const paths = [...layerDirs, ...volumes];
   return layerDirs.length === layers.length && layers.length > 0 &&
     new Set(layerDirs.map(rootOf)).size === 1 && rootOf(layerDirs[0] ?? "") !== undefined &&
@@ -41,8 +41,8 @@ export function hasReadableLayers({ layers, layerDirs, volumes }: StoredImage): 
  */
 export async function layersArgv(
   sessionId: string,
-  image: StoredImage,
-  { present }: Wanted,
+  image: LayerDirs,
+  { present }: LayerSelection,
 ): Promise<string[]> {
   const store = `${rootOf(image.layerDirs[0] ?? "")}/image/overlay2`;
   const chains = await chainIds(image.layers);
@@ -66,7 +66,7 @@ export async function layersArgv(
 export async function* assembleArchive(
   source: AsyncIterable<Bytes>,
   image: Pick<Image, "id" | "layers">,
-  wanted: Wanted,
+  wanted: LayerSelection,
 ): AsyncGenerator<Bytes> {
   try {
     yield* assemble(source, image, wanted);
@@ -79,7 +79,7 @@ export async function* assembleArchive(
 async function* assemble(
   source: AsyncIterable<Bytes>,
   image: Pick<Image, "id" | "layers">,
-  { present, base, configuration, beforeEnd, onLayer, onSize }: Wanted,
+  { present, base, configuration, beforeEnd, onLayer, onSize }: LayerSelection,
 ): AsyncGenerator<Bytes> {
   const reader = new TarReader(source, { mostEntries: Infinity });
   const own = await bytesOf(reader, { path: CONFIG_PATH, most: LARGEST_CONFIG });

@@ -7,7 +7,7 @@ import { dockerArgv, dockerFailure, type Image, isClassic } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { foremost } from "./settled.ts";
 import { assembleArchive, layersArgv } from "./overlay2.ts";
-import { type Wanted } from "./selection.ts";
+import { type LayerSelection } from "./selection.ts";
 import { LoadFailure, loadWords } from "./remote_load.ts";
 import { pipe, through } from "../process/pipe.ts";
 import type { Finished } from "../process/child.ts";
@@ -170,11 +170,11 @@ async function sendRead(
     /** The configuration, where this is a part of the image only. */
     readonly part: Bytes | undefined;
     readonly learnt: { argv?: readonly string[] };
-    readonly beforeEnd: NonNullable<Wanted["beforeEnd"]>;
+    readonly beforeEnd: NonNullable<LayerSelection["beforeEnd"]>;
   },
 ): Promise<number> {
   const { image, state: { present, base }, events: { onLayer, onSize } } = transfer;
-  const wanted: Wanted = {
+  const wanted: LayerSelection = {
     present,
     beforeEnd,
     onLayer,

@@ -62,7 +62,7 @@ export async function askRemote(
   const { id, layers } = image;
   const words = [id, session.imageTag, session.id, unknownDir(), ...layers];
   const argv = ["sh", "-c", ASK, "sh", ...words];
-  const finished = await captureOnRemoteHost(context, session, { words: argv, question: true });
+  const finished = await captureOnRemoteHost(context, session, { words: argv, readOnly: true });
   if (finished.code !== 0) {
     throw dockerFailure(session, "Asking docker for its images", finished);
   }
@@ -111,7 +111,7 @@ async function commonFormat(context: Context, programs: readonly string[]): Prom
 /** The bytes of the steps in an image's history that made any, the topmost first. */
 export async function stepSizes(context: Context, image: Pick<Image, "id">): Promise<number[]> {
   const words = ["history", "--no-trunc", "--human=false", "--format", "{{.Size}}", image.id];
-  const { stdout } = await captureDocker(context, "local", { words, question: true });
+  const { stdout } = await captureDocker(context, "local", { words, readOnly: true });
   return stdout.split("\n").map(Number).filter((size) => size > 0);
 }
 

@@ -4,7 +4,7 @@ import { type TarEntry, TarReader } from "./tar.ts";
 import { UnfitLayer, walkKey } from "./tar_split.ts";
 
 /** The layers of an image that an archive is to have. */
-export interface Wanted {
+export interface LayerSelection {
   /** How many of the lowest layers are not needed. */
   readonly present: number;
   /** Their blobs, for a remote engine with containerd's image store. */

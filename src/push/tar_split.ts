@@ -6,7 +6,7 @@ import { lettersOf } from "./tar.ts";
 export class UnfitLayer extends Failure {}
 
 /** A step on the way to a layer's archive: bytes as they are, or a file's content. */
-export type Step =
+export type TarSplitStep =
   | { readonly base64: string; readonly length: number }
   | { readonly name: string; readonly length: number };
 
@@ -22,7 +22,7 @@ const MOST_TEXT = 2 ** 30;
  * many at a time, for they are small. Files without content make no step. Names are as in {@link TarEntry}; only
  * those are allowed that a walk through a directory can meet.
  */
-export async function* readTarSplit(gzipped: Bytes): AsyncGenerator<Step[]> {
+export async function* readTarSplit(gzipped: Bytes): AsyncGenerator<TarSplitStep[]> {
   try {
     for await (const lines of linesOf(gzipped)) {
       yield lines.map((line) => stepOf(JSON.parse(line))).filter((step) => step.length > 0);
@@ -81,7 +81,7 @@ function* piecesOf(bytes: Bytes): Generator<Bytes> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }
 
-function stepOf(value: unknown): Step {
+function stepOf(value: unknown): TarSplitStep {
   const { type, payload, size = 0, name, name_raw } = value as Readonly<Record<string, unknown>>;
   if (type === 2 && (typeof payload === "string" || payload === null)) {
     const base64 = payload ?? "";

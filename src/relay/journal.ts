@@ -24,7 +24,7 @@ const KINDS = [
 ] as const;
 
 /** One step. Paths are absolute in the container, and binary strings: each letter is a byte. */
-export interface Step {
+export interface JournalStep {
   /** Milliseconds since 1970. */
   readonly time: number;
   readonly kind: typeof KINDS[number];
@@ -112,7 +112,7 @@ export class Journal {
     this.noted.set(path, now);
   }
 
-  private write(step: Omit<Step, "time">): void {
+  private write(step: Omit<JournalStep, "time">): void {
     const time = Date.now();
     const line = formatStep({ time, ...step });
     // What broke off in the middle must not take the next line with it.
@@ -129,7 +129,7 @@ export class Journal {
 }
 
 /** A step as a line: JSON, with a name that is not UTF-8 once more in base64, `pathBytes` or `fromBytes`. */
-export function formatStep({ time, kind, path, from, ...rest }: Step): string {
+export function formatStep({ time, kind, path, from, ...rest }: JournalStep): string {
   const line = {
     time: new Date(time).toISOString(),
     kind,
@@ -150,7 +150,7 @@ function named(key: string, path: string): Readonly<Record<string, string>> {
 }
 
 /** The step in a line that {@link formatStep} wrote; undefined where it is none. */
-export function parseStep(line: string): Step | undefined {
+export function parseStep(line: string): JournalStep | undefined {
   try {
     const found = JSON.parse(line) as Readonly<Record<string, unknown>>;
     const time = typeof found["time"] === "string" ? Date.parse(found["time"]) : NaN;

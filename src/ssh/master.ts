@@ -146,7 +146,7 @@ function control(
     verb,
     sshHost(session, destination),
   ];
-  return capture(context, argv, { question: verb === "check", limitMs: 5000 });
+  return capture(context, argv, { readOnly: verb === "check", limitMs: 5000 });
 }
 
 /**

@@ -48,7 +48,7 @@ export async function findPublicKey(
 
 async function firstAgentKey(context: Context): Promise<string | undefined> {
   if (!context.env["SSH_AUTH_SOCK"]) return undefined;
-  const listed = await capture(context, ["ssh-add", "-L"], { question: true, limitMs: 5000 });
+  const listed = await capture(context, ["ssh-add", "-L"], { readOnly: true, limitMs: 5000 });
   if (listed.code !== 0) return undefined;
   return listed.stdout.split("\n").map(parseKeyLine).find((line) => line !== undefined);
 }

@@ -1,11 +1,11 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import type { Edit } from "../../src/history/story.ts";
-import { parseStep, type Step } from "../../src/relay/journal.ts";
+import { type JournalStep, parseStep } from "../../src/relay/journal.ts";
 import { BASE_IMAGE, london, poll } from "../lab/lab.ts";
 import { modeOf, newUser, type User } from "./user.ts";
 
-function steps(user: User): Step[] {
+function steps(user: User): JournalStep[] {
   const lines = Deno.readTextFileSync(`${user.sessionDir()}/changes.jsonl`).split("\n");
   return lines.filter(Boolean).map((line) => {
     const step = parseStep(line);

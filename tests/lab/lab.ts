@@ -6,6 +6,8 @@
 
 export { type Link, type LinkOptions, startLink } from "./link.ts";
 
+export { poll } from "../poll.ts";
+
 /** reykjavik's address: its sshd is on port 22, all else is behind the firewall. */
 export const REYKJAVIK = "10.77.0.2";
 /** A Debian with `ENV GREETING`, `WORKDIR /srv/app`, and a program `tool` on the PATH of its `ENV`. */
@@ -56,23 +58,6 @@ export function reykjavik(
   options: Pick<RunOptions, "stdin"> = {},
 ): Promise<Outcome> {
   return london([insideLab(), "reykjavik", ...argv], options);
-}
-
-/**
- * Asks again until the answer is truthy, and gives it back; the only way to wait in a test.
- * Fails after `limitMs` and says `what` was awaited.
- */
-export async function poll<T>(
-  question: () => T | Promise<T>,
-  { what, limitMs = 10_000 }: { what: string; limitMs?: number },
-): Promise<NonNullable<T>> {
-  const limit = performance.now() + limitMs;
-  for (;;) {
-    const answer = await question();
-    if (answer) return answer;
-    if (performance.now() > limit) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** A way in to reykjavik with an end, such as `addHost("reykjavik-far", { port: link.port })`. */

@@ -1,5 +1,6 @@
 // deno-lint-ignore-file no-console
 /** A real sshd on loopback with keys of its own, and real sshfs mounts of a directory that it serves. */
+import { until } from "../poll.ts";
 import { dropCaches, type Dropped } from "../../src/relay/drop.ts";
 
 const here = new URL(".", import.meta.url).pathname;
@@ -26,17 +27,7 @@ export async function memoryOf(pid: number): Promise<{ now: number; highest: num
   return { now: field("VmRSS"), highest: field("VmHWM") };
 }
 
-/** Waits until `condition` holds; throws after `limit` milliseconds. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  limit = 10_000,
-): Promise<void> {
-  const end = performance.now() + limit;
-  while (!await condition()) {
-    if (performance.now() > end) throw new Error("waited too long");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+export { until };
 
 export interface MountOptions {
   /** `coherent` is plain sshfs without its caches: the only one that shows what is. */

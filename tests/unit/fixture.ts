@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { Failure } from "../../src/error.ts";
 import type { Context } from "../../src/process/context.ts";
 import type { Session } from "../../src/session/session.ts";
+
+export { until } from "../poll.ts";
 
 const FAKES = new URL("../fakes", import.meta.url).pathname;
 const GOLDEN = new URL("../golden", import.meta.url).pathname;
@@ -133,11 +136,6 @@ export function testWith(
   });
 }
 
-/** Waits until the condition holds; give it a limit by {@link within}. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
-
 /** The outcome, or a failure where it takes longer than `limitMs`: for what must not hang. */
 export async function within<T>(limitMs: number, outcome: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -149,4 +147,24 @@ export async function within<T>(limitMs: number, outcome: Promise<T>): Promise<T
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The failure that an action ends with; anything else that it does fails the test. */
+export function failureOf(action: () => Promise<unknown>): Promise<Failure>;
+export function failureOf(action: () => unknown): Failure;
+export function failureOf(action: () => unknown): Failure | Promise<Failure> {
+  const noFailure = (): never => {
+    throw new Error("no failure");
+  };
+  const checked = (error: unknown): Failure => {
+    if (error instanceof Failure) return error;
+    throw error;
+  };
+  let result: unknown;
+  try {
+    result = action();
+  } catch (error) {
+    return checked(error);
+  }
+  return result instanceof Promise ? result.then(noFailure, checked) : noFailure();
 }

@@ -9,7 +9,7 @@ import {
 import { nearest } from "../../../src/nearest.ts";
 import { Failure } from "../../../src/error.ts";
 import type { Session } from "../../../src/session/session.ts";
-import { temporaryDir, testContext, testSession } from "../fixture.ts";
+import { failureOf, temporaryDir, testContext, testSession } from "../fixture.ts";
 
 const DEFAULTS = {
   always_interactive: false,
@@ -55,19 +55,6 @@ async function read(
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     });
   }
-}
-
-async function failureOf(
-  source: string | Uint8Array,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Failure> {
-  try {
-    await read(source, env);
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error("no failure");
 }
 
 const FILE = "/dockerdo/dockerdo.yaml";
@@ -284,7 +271,7 @@ for (
 ) {
   const shown = typeof source === "string" ? JSON.stringify(source) : "of Latin-1";
   Deno.test(`the file ${shown} is refused with file, line, key, what was found and what is allowed`, async () => {
-    const { message, exitCode } = await failureOf(source);
+    const { message, exitCode } = await failureOf(() => read(source));
     assert.equal(exitCode, 1);
     // Of bad YAML the parser's own words follow.
     if (expected.endsWith(": ") || expected.endsWith("document")) {
@@ -295,7 +282,7 @@ for (
 
 Deno.test("every mistake of a file is named at once", async () => {
   assert.equal(
-    (await failureOf("default_mount: fast\nalways_interactive: 2\n")).message,
+    (await failureOf(() => read("default_mount: fast\nalways_interactive: 2\n"))).message,
     `${FILE}:2: always_interactive: expected true or false, found 2\n` +
       `${FILE}:1: default_mount: expected plain or relay, found "fast"`,
   );
@@ -345,7 +332,7 @@ for (
 ) {
   Deno.test(`the variable DOCKERDO_${name}=${value} is refused by its name`, async () => {
     assert.equal(
-      (await failureOf("default_image: a\n", { [`DOCKERDO_${name}`]: value })).message,
+      (await failureOf(() => read("default_image: a\n", { [`DOCKERDO_${name}`]: value }))).message,
       `DOCKERDO_${name}: ${message}`,
     );
   });

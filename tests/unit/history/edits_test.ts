@@ -6,13 +6,13 @@ import { decideRecording } from "../../../src/lifecycle/recording.ts";
 import { type Edit, Story } from "../../../src/history/story.ts";
 import { renderEdit, renderInsideChange } from "../../../src/history/render.ts";
 import { insideChanges } from "../../../src/history/inside_changes.ts";
-import { formatStep, type Step } from "../../../src/relay/journal.ts";
+import { formatStep, type JournalStep } from "../../../src/relay/journal.ts";
 import { journalPath } from "../../../src/session/session.ts";
 import { temporaryDir, testContext, testSession } from "../fixture.ts";
 
-type Words = readonly [Step["kind"], string, string?, ("replaces" | "directory")?];
+type Words = readonly [JournalStep["kind"], string, string?, ("replaces" | "directory")?];
 
-function steps(words: readonly Words[]): Step[] {
+function steps(words: readonly Words[]): JournalStep[] {
   return words.map(([kind, path, other, mark], i) => ({
     time: i,
     kind,
@@ -166,7 +166,12 @@ Deno.test("readEdits() of a session without a journal is empty", async () => {
 Deno.test("readEdits() tells all containers' edits, and explains only the present one's changes", async () => {
   using dir = temporaryDir();
   const session = testSession({ dir: dir.path, containerId: "new" });
-  const mounted = (container: string): Step => ({ time: 0, kind: "mounted", path: "/", container });
+  const mounted = (container: string): JournalStep => ({
+    time: 0,
+    kind: "mounted",
+    path: "/",
+    container,
+  });
   const all = [
     mounted("old"),
     ...steps([["changed", "/a"], ["created", "/\xff"]]),

@@ -286,6 +286,21 @@ Deno.test("where dockerdo is not on the PATH, launchers of both go to ~/.local/b
   assert.deepEqual(Object.keys(home.tree()), []);
 });
 
+for (const shipped of ["release/dodo", "bin/dodo"]) {
+  Deno.test(`install leaves a copy of ${shipped} as it is, and does not call it foreign`, async () => {
+    using home = newHome({ PATH: "/nonexistent" });
+    const dodo = `${home.path}/.local/bin/dodo`;
+    Deno.mkdirSync(`${home.path}/.local/bin`, { recursive: true });
+    Deno.copyFileSync(new URL(`../../../${shipped}`, import.meta.url), dodo);
+    const before = Deno.readTextFileSync(dodo);
+    for (const words of [["--yes"], ["--yes", "--uninstall"]]) {
+      const { stderr } = await home.install(...words);
+      assert.doesNotMatch(stderr, /dodo stays/);
+      assert.equal(Deno.readTextFileSync(dodo), before);
+    }
+  });
+}
+
 Deno.test("a change is shown as a unified diff", () => {
   assert.equal(
     showChange({

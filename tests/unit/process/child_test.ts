@@ -146,14 +146,14 @@ Deno.test("capture() survives a limit that comes after the child's own end", asy
 
 Deno.test("verbose prints a child's line before it runs, and questions too", async () => {
   const context = testContext({ verbose: true });
-  await capture(context, ["true", "a b"], { question: true });
+  await capture(context, ["true", "a b"], { readOnly: true });
   await run(context, ["true", "it's"]);
   assert.equal(context.written.stderr, "true 'a b'\ntrue 'it'\\''s'\n");
 });
 
 Deno.test("without verbose nothing is printed", async () => {
   const context = testContext();
-  await capture(context, ["true"], { question: true });
+  await capture(context, ["true"], { readOnly: true });
   await run(context, ["true"]);
   assert.deepEqual(context.written, { stdout: "", stderr: "" });
 });
@@ -199,7 +199,7 @@ Deno.test("a dry run asks its questions and only prints the rest", async () => {
   using dir = temporaryDir();
   const context = testContext({ dryRun: true });
   assert.equal(
-    (await capture(context, ["echo", "answer"], { question: true })).stdout,
+    (await capture(context, ["echo", "answer"], { readOnly: true })).stdout,
     "answer\n",
   );
   assert.equal(context.written.stderr, "");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import {
   measureTarSplit,
   readTarSplit,
-  type Step,
+  type TarSplitStep,
   UnfitLayer,
   walkKey,
 } from "../../../src/push/tar_split.ts";
@@ -20,7 +20,7 @@ function lines(...values: readonly unknown[]): Promise<Bytes> {
 const file = (name: string, size = 1): unknown => ({ type: 1, name, size, payload: "AAAA" });
 const bytes = (text: string): unknown => ({ type: 2, payload: btoa(text) });
 
-async function stepsOf(split: Bytes): Promise<Step[]> {
+async function stepsOf(split: Bytes): Promise<TarSplitStep[]> {
   return (await Array.fromAsync(readTarSplit(split))).flat();
 }
 

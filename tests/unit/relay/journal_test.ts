@@ -1,16 +1,16 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
-import { formatStep, Journal, parseStep, type Step } from "../../../src/relay/journal.ts";
+import { formatStep, Journal, type JournalStep, parseStep } from "../../../src/relay/journal.ts";
 import { system, temporaryDir } from "../fixture.ts";
 
 /** What is written down of some steps, without the times. */
-function written(steps: (journal: Journal) => void): Partial<Step>[] {
+function written(steps: (journal: Journal) => void): Partial<JournalStep>[] {
   let lines = "";
   steps(new Journal((text) => lines += text));
   return lines.split("\n").filter(Boolean).map(withoutTime);
 }
 
-function withoutTime(line: string): Partial<Step> {
+function withoutTime(line: string): Partial<JournalStep> {
   const step = parseStep(line);
   assert.ok(step, line);
   assert.ok(Math.abs(step.time - Date.now()) < 60_000);
@@ -109,7 +109,7 @@ for (
   ] as const
 ) {
   Deno.test(`a name with ${what} comes back byte for byte`, () => {
-    const step: Step = { time: 0, kind: "renamed", path, from: `${path}~` };
+    const step: JournalStep = { time: 0, kind: "renamed", path, from: `${path}~` };
     const line = formatStep(step);
     assert.ok(line.startsWith(`{"time":"1970-01-01T00:00:00.000Z","kind":"renamed",${json}`), line);
     assert.deepEqual(parseStep(line), step);

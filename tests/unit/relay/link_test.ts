@@ -1,18 +1,11 @@
 import assert from "node:assert/strict";
 import { Link } from "../../../src/relay/link.ts";
 import { Type } from "../../../src/relay/wire.ts";
+import { until } from "../fixture.ts";
 import { Fake } from "./fake_server.ts";
 
 /** Times of the link run by this factor: what takes 30 s takes 0.6 s. */
 const PACE = 0.02;
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + 5000;
-  while (!condition()) {
-    assert.ok(performance.now() < end, "waited too long");
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
 
 async function linked(
   servers: (count: number) => Fake,

@@ -1,6 +1,5 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
-import { Failure } from "../../../src/error.ts";
 import {
   buildMount,
   checkSessionName,
@@ -21,6 +20,7 @@ import {
 } from "../../../src/session/session.ts";
 import { parseRemoteHost, remoteHostText } from "../../../src/session/remote_host.ts";
 import {
+  failureOf,
   type TemporaryDir,
   temporaryDir,
   testContext,
@@ -28,16 +28,6 @@ import {
   until,
   within,
 } from "../fixture.ts";
-
-function failureOf(action: () => unknown): Failure {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof Failure) return error;
-    throw error;
-  }
-  throw new Error("no failure");
-}
 
 for (const name of ["a", "demo", "0", "A.b_c-d", "x".repeat(63), "a..b", "con.tainer"]) {
   Deno.test(`checkSessionName() takes ${name}`, () => assert.equal(checkSessionName(name), name));
