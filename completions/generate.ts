@@ -3,6 +3,7 @@
 import { describeAll } from "../src/cli.ts";
 import { completionScript } from "../src/command_line/completions/script.ts";
 import { manualPage } from "../src/command_line/manual.ts";
+import { commandsPage, configurationPage } from "./pages.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -14,6 +15,8 @@ export async function generated(): Promise<Record<string, string>> {
     "completions/_dockerdo": completionScript("zsh", commands),
     "completions/dockerdo.fish": completionScript("fish", commands),
     "docs/dockerdo.1": manualPage(commands),
+    "docs/commands.md": commandsPage(commands),
+    "docs/configuration.md": configurationPage(),
   };
 }
 

@@ -1,6 +1,6 @@
 import manifest from "../../deno.json" with { type: "json" };
 import { type Description, type Entry, type Option, optionText, wrap } from "./describe.ts";
-import { SETTINGS } from "../config/template.ts";
+import { ENTRIES } from "../config/schema.ts";
 
 /** The manual page dockerdo(1), in man(7). */
 export function manualPage(commands: readonly (Entry & Description)[]): string {
@@ -35,10 +35,10 @@ export function manualPage(commands: readonly (Entry & Description)[]): string {
       "The file $XDG_CONFIG_HOME/dockerdo/dockerdo.yaml, else ~/.config/dockerdo/dockerdo.yaml, in YAML; dockerdo " +
         "install writes one. A key that is missing or empty has its default.",
     ),
-    ...Object.entries(SETTINGS).flatMap(([key, { value, about }]) => [
+    ...Object.entries(ENTRIES).flatMap(([key, { fallback, about }]) => [
       ".TP",
       `.BR ${word(key)}`,
-      text(`${about}${value === "" || value === '""' ? "" : ` Default: ${value}`}`),
+      text(`${about}${fallback === "" || fallback === '""' ? "" : ` Default: ${fallback}`}`),
     ]),
     ".SH ENVIRONMENT",
     ...variable(

@@ -4,17 +4,8 @@ import { nearest } from "../nearest.ts";
 import { expandHome } from "../paths.ts";
 import type { Context } from "../process/context.ts";
 import { quoteAll } from "../quote.ts";
-import { remoteHostText } from "../session/remote_host.ts";
 import type { Session } from "../session/session.ts";
-import {
-  CHOICES,
-  type Given,
-  type GivenValues,
-  type Key,
-  KEYS,
-  NONE_ALLOWED,
-  UserConfig,
-} from "./schema.ts";
+import { ENTRIES, type Given, type GivenValues, type Key, KEYS, UserConfig } from "./schema.ts";
 import { configPath, describe, parseFile, readSource } from "./yaml_file.ts";
 
 /** The variable that stands for a key: `DOCKERDO_DEFAULT_IMAGE` for `default_image`. */
@@ -47,19 +38,21 @@ export interface EffectiveSetting {
   readonly where: string | null;
 }
 
-/** Every key with its effective value, where there is a session for its commands. */
+/** Every key with its effective value, in a session for its commands; obsolete ones only where they are set. */
 export async function explainConfig(
   context: Context,
   session: Session | undefined,
 ): Promise<EffectiveSetting[]> {
   const given = await collect(context);
   const config = check(context, given);
-  const stored = session === undefined ? {} : storedBy(session);
-  return KEYS.map((key) => {
+  const shown = KEYS.filter((key) => ENTRIES[key].obsolete !== true || given.has(key));
+  return shown.map((key) => {
     const found = given.get(key);
-    const kept = stored[key];
-    const settled = kept !== undefined && (found?.source !== "environment" || kept.settled);
-    if (settled) return { key, value: kept.value, source: "session", where: session?.name ?? null };
+    const { storedBy, settled = false } = ENTRIES[key];
+    const kept = session === undefined ? undefined : storedBy?.(session);
+    if (kept !== undefined && (found?.source !== "environment" || settled)) {
+      return { key, value: kept, source: "session", where: session?.name ?? null };
+    }
     return {
       key,
       value: config[key],
@@ -67,25 +60,6 @@ export async function explainConfig(
       where: found?.where ?? null,
     };
   });
-}
-
-// Image, distribution, registry and host are what a session is made of: `init` has settled them.
-function storedBy(
-  session: Session,
-): Partial<Record<Key, { readonly value: string | boolean | null; readonly settled: boolean }>> {
-  const { remoteHost } = session;
-  return {
-    default_connect: { value: session.connect, settled: false },
-    default_mount: { value: session.mount, settled: false },
-    default_image: { value: session.baseImage, settled: true },
-    default_docker_registry: { value: session.registry, settled: true },
-    default_remote_host: {
-      value: remoteHost === null ? null : remoteHostText(remoteHost),
-      settled: true,
-    },
-    always_record_inotify: { value: session.record, settled: false },
-    ...session.distro === null ? {} : { default_distro: { value: session.distro, settled: true } },
-  };
 }
 
 /** A value as it may be shown: what `-e` hands to the container stays hidden. */
@@ -122,7 +96,7 @@ function givenByEnvironment(context: Context): GivenValues {
     const where = configVariable(key);
     const value = context.env[where];
     if (value === undefined || value === "") return [];
-    const none = value === "null" && NONE_ALLOWED.has(key);
+    const none = value === "null" && ENTRIES[key].nullable === true;
     return [[key, { value: none ? null : value, source: "environment", where }]];
   }));
 }
@@ -158,7 +132,7 @@ function mistakes(issues: readonly Issue[], given: GivenValues): Failure {
     const shown = key === "default_docker_run_args" && typeof found.value === "string"
       ? ""
       : `, found ${describe(found.value)}`;
-    const near = nearest(String(found.value), CHOICES[key] ?? []);
+    const near = nearest(String(found.value), ENTRIES[key].choices ?? []);
     const proposal = near === undefined ? "" : `; did you mean ${near}?`;
     const name = found.source === "file" ? `${found.where}: ${key}` : found.where;
     return [`${name}: ${issue.message}${shown}${proposal}`];

@@ -1,131 +1,136 @@
 import * as v from "valibot";
-import { distroOfName, DISTROS } from "../image/distro.ts";
-import { overlayTag, parseReference } from "../image/reference.ts";
-import { splitWords } from "../quote.ts";
-import { parseRemoteHost } from "../session/remote_host.ts";
+import { remoteHostText } from "../session/remote_host.ts";
+import type { Session } from "../session/session.ts";
+import * as values from "./values.ts";
 
-const TEMPLATE = "dockerdo-{base_image}:{base_image_tag}-{session_name}";
-
-const text = v.string("expected a string");
-
-// What the original's parser took for true and false (YAML 1.1 and pydantic), it takes here too.
-const flag = v.pipe(
-  v.unknown(),
-  v.transform((found) => {
-    const word = String(found).toLowerCase();
-    if (["true", "yes", "on", "1"].includes(word)) return true;
-    return ["false", "no", "off", "0"].includes(word) ? false : found;
-  }),
-  v.boolean("expected true or false"),
-);
-
-const seconds = v.pipe(
-  v.unknown(),
-  v.transform((found) => typeof found === "string" && found.trim() !== "" ? Number(found) : found),
-  v.number("expected a number of seconds"),
-  v.minValue(0, "expected a number of seconds, 0 or more"),
-);
-
-export const words = v.pipe(
-  v.union([v.array(v.string()), v.string()], "expected a string or a list of strings"),
-  v.check(
-    (found) => typeof found !== "string" || splitWords(found) !== undefined,
-    "a quote is not closed",
-  ),
-  v.transform((found) => typeof found === "string" ? splitWords(found) ?? [] : found),
-);
-
-const image = v.pipe(
-  text,
-  v.check(
-    (found) => succeeds(() => parseReference(found)),
-    "expected NAME:TAG or REGISTRY/NAME:TAG, the name in lower case",
-  ),
-);
-
-const registry = v.pipe(
-  text,
-  v.check(
-    (found) => found === "" || succeeds(() => parseReference(`${found.replace(/\/+$/, "")}/x:1`)),
-    "expected HOST, HOST:PORT or one of them with a path",
-  ),
-);
-
-export const remoteHost = v.pipe(
-  text,
-  v.check(
-    (found) => found === "" || succeeds(() => parseRemoteHost(found)),
-    "expected HOST, USER@HOST, [IPV6] or ssh://USER@HOST:PORT",
-  ),
-);
-
-const distro = v.pipe(
-  text,
-  v.check(
-    (found) => found === "" || distroOfName(found) !== undefined,
-    `expected ubuntu or one of ${DISTROS.join(", ")}`,
-  ),
-);
-
-const template = v.pipe(
-  text,
-  v.check(
-    (found) =>
-      !/[{}]/.test(found.replaceAll(/\{(base_image|base_image_tag|session_name)\}/g, "")) &&
-      succeeds(() => overlayTag("a:b", { template: found, sessionName: "c", registry: null })),
-    "expected an image's name and tag with {base_image}, {base_image_tag} or {session_name} in it",
-  ),
-);
-
-const keyPath = v.pipe(
-  text,
-  v.check((found) => !/^~[^/]/.test(found), "expected a path; of ~NAME only ~ itself is known"),
-);
-
-/** Without a value, or with an empty one: null. */
-function orNone<S extends v.GenericSchema<unknown, string>>(
-  schema: S,
-): v.GenericSchema<unknown, string | null> {
-  return v.pipe(v.optional(v.nullable(schema), null), v.transform((found) => found || null));
+/** All that there is to know about a configuration key. */
+interface KeyEntry<Out> {
+  /** With the default filled in where the value is missing. */
+  readonly schema: v.GenericSchema<unknown, Out>;
+  /** The default as it is written in the file; "" where there is none. */
+  readonly fallback: string;
+  /** A sentence or two, for the file, the manual page and docs/configuration.md. */
+  readonly about: string;
+  readonly choices?: readonly string[];
+  /** Whether `null` is a value. */
+  readonly nullable?: true;
+  /** What a session keeps of it; undefined where it keeps nothing. */
+  readonly storedBy?: (session: Session) => string | boolean | null | undefined;
+  /** Whether `init` decides it for the whole session, so that no variable changes it later. */
+  readonly settled?: true;
+  /** Accepted for old files, without effect. */
+  readonly obsolete?: true;
 }
 
-const CONNECT = ["exec", "port"] as const;
+type Rest = Omit<KeyEntry<unknown>, "schema" | "fallback" | "choices" | "nullable">;
 
-const MOUNT = ["plain", "relay"] as const;
+function key<In extends string | boolean | number, Out>(
+  schema: v.GenericSchema<unknown, Out>,
+  fallback: In,
+  rest: Rest,
+): KeyEntry<Out> {
+  const shown = String(fallback);
+  return {
+    schema: v.optional(schema, fallback),
+    fallback: shown === "" || /[{}#]/.test(shown) ? JSON.stringify(shown) : shown,
+    ...rest,
+  };
+}
 
-export const UserConfig = v.object({
-  always_interactive: v.optional(flag, false),
-  always_record_inotify: v.optional(flag, true),
-  default_connect: v.optional(v.picklist(CONNECT, "expected exec or port"), "exec"),
-  default_distro: orNone(distro),
-  default_docker_registry: orNone(registry),
-  default_docker_run_args: v.optional(words, ""),
-  default_image: v.optional(image, "ubuntu:latest"),
-  default_image_name_template: v.optional(template, TEMPLATE),
-  default_mount: v.optional(v.picklist(MOUNT, "expected plain or relay"), "relay"),
-  default_remote_delay: v.optional(seconds, 0),
-  default_remote_host: orNone(remoteHost),
-  ssh_key_path: orNone(keyPath),
-});
+function choice<const C extends readonly string[]>(
+  choices: C,
+  fallback: C[number],
+  rest: Rest,
+): KeyEntry<C[number]> {
+  const schema = v.picklist(choices, `expected ${choices.join(" or ")}`);
+  return { ...key(schema, fallback, rest), choices };
+}
+
+/** A key without a default: a missing or empty value is null. */
+function optional(
+  schema: v.GenericSchema<unknown, string>,
+  rest: Rest,
+): KeyEntry<string | null> {
+  return {
+    schema: v.pipe(v.optional(v.nullable(schema), null), v.transform((found) => found || null)),
+    fallback: "",
+    nullable: true,
+    ...rest,
+  };
+}
+
+/** Every key, in the order in which they matter to a user. */
+export const CONFIG = {
+  default_image: key(values.image, "ubuntu:latest", {
+    about: "The base image of a new session.",
+    storedBy: ({ baseImage }) => baseImage,
+    settled: true,
+  }),
+  default_remote_host: optional(values.remoteHost, {
+    about: "The remote host of a new session: HOST, USER@HOST, or a Host of ~/.ssh/config.",
+    storedBy: ({ remoteHost }) => remoteHost === null ? null : remoteHostText(remoteHost),
+    settled: true,
+  }),
+  default_distro: optional(values.distro, {
+    about: "The distribution of base images that no engine has yet: debian, alpine, fedora, ...",
+    storedBy: ({ distro }) => distro ?? undefined,
+    settled: true,
+  }),
+  default_docker_registry: optional(values.registry, {
+    about: "A registry to push to and pull from; without one, images are sent over ssh.",
+    storedBy: ({ registry }) => registry,
+    settled: true,
+  }),
+  default_docker_run_args: key(values.words, "", {
+    about: "Arguments for every docker run: a line as for a shell, or a list.",
+  }),
+  default_image_name_template: key(
+    values.template,
+    "dockerdo-{base_image}:{base_image_tag}-{session_name}",
+    { about: "The name and tag of a session's image." },
+  ),
+  default_connect: choice(["exec", "port"], "exec", {
+    about: "How to reach sshd: exec (by docker exec) or port (on a loopback port of the host).",
+    storedBy: ({ connect }) => connect,
+  }),
+  default_mount: choice(["plain", "relay"], "relay", {
+    about: "How sshfs mounts: relay (through the caching relay) or plain (sshfs alone).",
+    storedBy: ({ mount }) => mount,
+  }),
+  ssh_key_path: optional(values.keyPath, {
+    about: "Your public key. Default: the first of the ssh agent, else that of ~/.ssh. " +
+      "A relative path starts at the configuration file.",
+  }),
+  always_record_inotify: key(values.flag, true, {
+    about: "Whether a new session records local edits through the mount, for history.",
+    storedBy: ({ record }) => record,
+  }),
+  always_interactive: key(values.flag, false, {
+    about: "Without effect: dodo finds out whether there is a terminal.",
+    obsolete: true,
+  }),
+  default_remote_delay: key(values.seconds, 0, {
+    about: "Without effect: no command waits for a fixed time.",
+    obsolete: true,
+  }),
+} as const;
+
+export type Key = keyof typeof CONFIG;
+
+/** {@link CONFIG} for a key of any name. */
+export const ENTRIES: Readonly<Record<Key, KeyEntry<unknown>>> = CONFIG;
+
+/** In the order of the alphabet. */
+export const KEYS = (Object.keys(CONFIG) as Key[]).toSorted();
+
+type Schemas = { readonly [K in Key]: (typeof CONFIG)[K]["schema"] };
+
+export const UserConfig = v.object(
+  Object.fromEntries(KEYS.map((name) => [name, CONFIG[name].schema])) as Schemas,
+);
 
 /** The user's configuration with every default filled in; the keys are the file's own. */
 export type UserConfig = v.InferOutput<typeof UserConfig>;
-
-export type Key = keyof UserConfig;
-
-export const KEYS = Object.keys(UserConfig.entries) as Key[];
-
-export const CHOICES: Partial<Readonly<Record<Key, readonly string[]>>> = {
-  default_connect: CONNECT,
-  default_mount: MOUNT,
-};
-
-export const NONE_ALLOWED: ReadonlySet<Key> = new Set([
-  "default_distro",
-  "default_docker_registry",
-  "default_remote_host",
-  "ssh_key_path",
-]);
 
 /** A value that somebody gave, not yet checked. */
 export interface Given {
@@ -137,15 +142,6 @@ export interface Given {
 
 export type GivenValues = ReadonlyMap<Key, Given>;
 
-export function isKey(key: string): key is Key {
-  return Object.hasOwn(UserConfig.entries, key);
-}
-
-function succeeds(action: () => unknown): boolean {
-  try {
-    action();
-    return true;
-  } catch {
-    return false;
-  }
+export function isKey(name: string): name is Key {
+  return Object.hasOwn(CONFIG, name);
 }

@@ -371,7 +371,6 @@ Deno.test("explainConfig() says where each value comes from: environment, sessio
       );
   const rest = ["default_connect port environment DOCKERDO_DEFAULT_CONNECT"];
   assert.deepEqual(await short(), [
-    "always_interactive false default -",
     "always_record_inotify true default -",
     ...rest,
     "default_distro none default -",
@@ -386,7 +385,6 @@ Deno.test("explainConfig() says where each value comes from: environment, sessio
   ]);
   const remoteHost = { name: "::1", user: "me", port: 22 };
   assert.deepEqual(await short(testSession({ remoteHost, distro: "alpine" })), [
-    "always_interactive false default -",
     "always_record_inotify false session demo",
     ...rest,
     "default_distro alpine session demo",
