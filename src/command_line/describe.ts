@@ -1,5 +1,6 @@
 import type { CliContext } from "./flags.ts";
 import type { Command } from "@stricli/core";
+import { wrapAnsi } from "fast-wrap-ansi";
 
 export { nearest } from "../nearest.ts";
 
@@ -214,14 +215,17 @@ const WIDTH = 80;
 /** What `dockerdo NAME --help` prints. */
 export function helpText(description: Description): string {
   const { name, usage, paragraphs, examples, options, words } = description;
+  const start = `usage: dockerdo ${name} `;
   const rows = options.map((option) => [optionLabel(option), option.brief] as const);
   // A word tells nothing that its option of the same name does not.
   const told = words.filter(({ brief }) => brief !== "");
   const rowsOfWords = told.map((word) => [`  ${word.placeholder}`, word.brief] as const);
   return [
-    ...wrap(`usage: dockerdo ${name} ${usage}`, { indent: 7 }),
+    ...wrap(usage, WIDTH - start.length).map((line, at) =>
+      `${at === 0 ? start : " ".repeat(7)}${line}`
+    ),
     "",
-    ...paragraphs.flatMap((paragraph) => wrap(paragraph, {})),
+    ...paragraphs.flatMap((paragraph) => wrap(paragraph)),
     "",
     ...table([...rowsOfWords, ...rows]),
     ...examples.length === 0 ? [] : ["", ...examples.map((line) => `  ${line}`)],
@@ -243,34 +247,16 @@ export function optionText({ names, value }: Option): string {
 function table(rows: readonly (readonly [label: string, text: string])[]): string[] {
   const column = Math.min(26, Math.max(...rows.map(([label]) => label.length))) + 2;
   return rows.flatMap(([label, text]) => {
-    const lines = wrap(text, { indent: column, width: WIDTH, first: column });
-    if (label.length > column - 2) return [label, ...lines];
-    return [label.padEnd(column) + (lines[0] ?? "").slice(column), ...lines.slice(1)];
+    const [first = "", ...rest] = wrap(text, WIDTH - column);
+    const margin = " ".repeat(column);
+    const start = label.length > column - 2 ? `${label}\n${margin}` : label.padEnd(column);
+    return [start + first, ...rest.map((line) => margin + line)];
   });
 }
 
-/** Breaks a text into lines of at most `width` letters; all but the first have `indent` spaces in front. */
-export function wrap(
-  text: string,
-  { indent = 0, width = WIDTH, first = 0 }: {
-    readonly indent?: number;
-    readonly width?: number;
-    readonly first?: number;
-  },
-): string[] {
-  const lines: string[] = [];
-  let line = " ".repeat(first);
-  let isEmpty = true;
-  for (const word of text.split(" ")) {
-    if (!isEmpty && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = " ".repeat(indent);
-      isEmpty = true;
-    }
-    line += isEmpty ? word : ` ${word}`;
-    isEmpty = false;
-  }
-  return [...lines, line];
+/** Breaks a text into lines of at most `width` columns; a longer word is a line of its own. */
+export function wrap(text: string, width = WIDTH): string[] {
+  return wrapAnsi(text, width).split("\n");
 }
 
 /** A command with its line in the overview. */

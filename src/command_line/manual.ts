@@ -92,7 +92,7 @@ function example(lines: readonly string[]): string[] {
 
 /** Lines of running text: none of their letters is a request or an escape. */
 function text(line: string): string {
-  return wrap(line, { width: 70 }).map(verbatim).join("\n");
+  return wrap(line, 70).map(verbatim).join("\n");
 }
 
 function verbatim(line: string): string {

@@ -15,7 +15,8 @@ import type { Context } from "../process/context.ts";
 import { Failure } from "../error.ts";
 import { parseReference } from "../image/reference.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
-import { formatDuration, progress } from "../output.ts";
+import { progress } from "../output.ts";
+import { formatDuration } from "../units.ts";
 import { overlayPath, readOverlay, writeOverlay } from "../image/overlay.ts";
 import { updateSession } from "../session/session.ts";
 

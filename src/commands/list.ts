@@ -1,6 +1,7 @@
 import { plainCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
-import { formatAge, table } from "../output.ts";
+import { table } from "../output.ts";
+import { formatAge } from "../units.ts";
 import type { Context } from "../process/context.ts";
 import { containerMount } from "../session/session.ts";
 import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";

@@ -1,5 +1,5 @@
 import { dockerTrouble } from "../docker.ts";
-import { formatBytes } from "../output.ts";
+import { formatBytes } from "../units.ts";
 import type { Finished } from "../process/child.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
 import { allowDocker, install, reaching, startDocker, type System } from "./remedy.ts";

@@ -1,3 +1,4 @@
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { Failure } from "../error.ts";
 
 /** A file as it is and as it is to be; undefined: not there. Each letter of a text is a byte. */
@@ -91,51 +92,23 @@ export async function applyChange({ path, before, after, mode }: Change): Promis
 const CONTEXT_LINES = 3;
 
 /**
- * A change as a unified diff of one hunk, the lines around it with it. A file that is new or goes as a whole
- * and has many lines is one line of text.
+ * A change as a unified diff. A long file that is new, or to be removed as a whole, is one line of text.
  */
 export function showChange({ path, before, after }: Change): string {
-  const old = linesOf(before);
-  const now = linesOf(after);
-  if ((before === undefined || after === undefined) && old.length + now.length > 12) {
-    const what = before === undefined ? "new" : "goes away";
-    return `${path} (${what}, ${old.length + now.length} lines)\n`;
+  const lines = (before ?? after ?? "").split("\n").length - 1;
+  if ((before === undefined || after === undefined) && lines > 12) {
+    const what = before === undefined ? "new" : "to be removed";
+    return `${path} (${what}, ${lines} lines)\n`;
   }
-  let start = 0;
-  while (start < Math.min(old.length, now.length) && old[start] === now[start]) start++;
-  let end = 0;
-  while (
-    end < Math.min(old.length, now.length) - start &&
-    old[old.length - 1 - end] === now[now.length - 1 - end]
-  ) end++;
-  const from = Math.max(0, start - CONTEXT_LINES);
-  const tail = Math.min(end, CONTEXT_LINES);
-  const hunk = [
-    ...old.slice(from, start).map((line) => ` ${line}`),
-    ...old.slice(start, old.length - end).map((line) => `-${line}`),
-    ...now.slice(start, now.length - end).map((line) => `+${line}`),
-    ...old.slice(old.length - end, old.length - end + tail).map((line) => ` ${line}`),
-  ];
-  const range = (lines: readonly string[]): string => {
-    const count = lines.length - end + tail - from;
-    return `${count === 0 ? from : from + 1},${count}`;
-  };
-  return [
-    `--- ${before === undefined ? "/dev/null" : path}`,
-    `+++ ${after === undefined ? "/dev/null" : path}`,
-    `@@ -${range(old)} +${range(now)} @@`,
-    ...hunk,
-    "",
-  ].join("\n");
-}
-
-const UNENDED = "\n\\ No newline at end of file";
-
-function linesOf(bytes: string | undefined): string[] {
-  if (bytes === undefined || bytes === "") return [];
-  const lines = asText(bytes).split("\n");
-  const last = lines.pop() ?? "";
-  return last === "" ? lines : [...lines, last + UNENDED];
+  return createTwoFilesPatch(
+    before === undefined ? "/dev/null" : path,
+    after === undefined ? "/dev/null" : path,
+    asText(before ?? ""),
+    asText(after ?? ""),
+    undefined,
+    undefined,
+    { context: CONTEXT_LINES, headerOptions: FILE_HEADERS_ONLY },
+  );
 }
 
 /** What every file that is ours as a whole has in its first lines. */

@@ -38,6 +38,7 @@ const FILES: Readonly<Record<string, string>> = {
   "src/nearest.ts": "base",
   "src/bytes.ts": "base",
   "src/error.ts": "base",
+  "src/units.ts": "base",
   "src/secrets.ts": "base",
 };
 

@@ -84,15 +84,15 @@ for (
   const [what, finished, expected] of [
     ["an engine", asked(0, "", `20.10.24\n${DF}5000000 40% /\n/var/lib/docker\n`), [
       ["docker here", "ok", "engine 20.10.24", null],
-      ["disk here", "ok", "5.1 GB free for /var/lib/docker", null],
+      ["disk here", "ok", "5.12 GB free for /var/lib/docker", null],
     ]],
     ["an engine with little space", asked(0, "", `1\n${DF}1000000 99% /\n/d\n`), [
       ["docker here", "ok", "engine 1", null],
-      ["disk here", "warning", "1.0 GB free for /d", "docker system df; docker system prune"],
+      ["disk here", "warning", "1.02 GB free for /d", "docker system df; docker system prune"],
     ]],
     ["an engine with no space", asked(0, "", `1\n${DF}1000 100% /\n/d\n`), [
       ["docker here", "ok", "engine 1", null],
-      ["disk here", "missing", "1.0 MB free for /d", "docker system df; docker system prune"],
+      ["disk here", "missing", "1.02 MB free for /d", "docker system df; docker system prune"],
     ]],
     ["an engine whose disk nobody tells", asked(0, "", "1\n\n"), [
       ["docker here", "ok", "engine 1", null],

@@ -152,7 +152,7 @@ Deno.test("list prints a table, or JSON; with nothing to list stdout is empty, o
   assert.deepEqual(head.split(/ {2,}/), [
     ...["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "AGE", "PROBLEM"],
   ]);
-  assert.match(row, /^s0 +near +debian:bookworm +none +- +\d+ s$/);
+  assert.match(row, /^s0 +near +debian:bookworm +none +- +\d+s$/);
   const json = context();
   assert.equal(await main(["list", "--json"], json), 0);
   assert.deepEqual(JSON.parse(json.written.stdout), [{
