@@ -20,6 +20,8 @@ export class Request {
   sequence = 0;
   /** A fetch made for it has failed to help: pass it on as it is. */
   tried = false;
+  /** How often it was looked where its file has got to. */
+  looks = 0;
   /** It has waited for a connection. */
   waited = false;
   private kept = false;

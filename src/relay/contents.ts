@@ -6,7 +6,7 @@ import { isRegular, mtimeOf, Open, sameVersion, sizeOf, Type } from "./wire.ts";
 /** A file up to this size is fetched whole. */
 export const SMALL = 128 * 1024;
 /** Longest READ that every server answers in full. */
-const PIECE = 32 * 1024;
+export const PIECE = 32 * 1024;
 /** Memory that one kept file costs beside its bytes, about. */
 const COST = 400;
 /** Files, and bytes, that may be on their way ahead of need. */

@@ -6,11 +6,12 @@ import type { Journal } from "./journal.ts";
 import { Link, type OnAnswer, type Server } from "./link.ts";
 import { Lister } from "./lister.ts";
 import type { Mapping } from "./containment.ts";
+import { reopen } from "./reopen.ts";
 import { Scan } from "./scan.ts";
 import { Areas } from "./server_info.ts";
 import { Budget } from "./stream.ts";
 import { Tree } from "./tree.ts";
-import { isPlain, Open, type Reader, sameVersion, Status, Type, type Writer } from "./wire.ts";
+import { isPlain, Status, Type, type Writer } from "./wire.ts";
 
 export interface CoreOptions {
   /** Starts a connection to the server. */
@@ -32,7 +33,7 @@ export interface CoreOptions {
 /** Milliseconds for which the attributes seen when a file was opened stand in for another look. */
 const JUST_SEEN = 1000;
 /** Milliseconds for which a small file is held open without a handle of the server. */
-const UNPINNED = 500;
+const UNPINNED = 30;
 const MOST_PINNED = 200;
 /** Milliseconds after which a request that nobody works on is failed. */
 const LONGEST = 9500;
@@ -56,6 +57,7 @@ export class Core {
   readonly journal: Journal | undefined;
   /** Serves a request from the beginning; set by the relay. */
   serve: (request: Request) => void = () => {};
+  private pinning: ReturnType<typeof setTimeout> | undefined;
   private readonly asking = new Map<string, { sequence: number; done: OnAnswer[] }>();
 
   constructor(options: CoreOptions) {
@@ -153,22 +155,25 @@ export class Core {
 
   /** What is to be done twice a second. */
   round(): void {
-    this.pin();
     this.giveUp();
     if (this.contents.expire()) this.scan.stop();
   }
 
-  /** A small file that stays open gets a handle of the server's, so that it stays the same file. */
-  private pin(): void {
-    if (!this.link.up) return;
-    const now = performance.now();
-    let pinned = 0;
-    for (const handle of this.handles.all.values()) {
-      if (handle.remote !== undefined) pinned++;
-      else if (handle.content !== undefined && now - handle.openedAt > UNPINNED) {
-        if (pinned++ < MOST_PINNED) this.reach(handle, () => {});
+  /**
+   * A small file that stays open gets a handle of the server's, so that it stays the same file. Most are closed
+   * before: they cost the server nothing.
+   */
+  pinSoon(): void {
+    this.pinning ??= setTimeout(() => {
+      this.pinning = undefined;
+      if (!this.link.up) return;
+      let pinned = 0;
+      for (const handle of this.handles.all.values()) {
+        if (handle.remote === undefined && handle.content === undefined) continue;
+        if (++pinned > MOST_PINNED) return;
+        if (handle.remote === undefined) this.reach(handle, () => {});
       }
-    }
+    }, UNPINNED);
   }
 
   /** No request waits for ever, whatever has become of it. */
@@ -228,6 +233,33 @@ export class Core {
     }
   }
 
+  /** We change the content or the attributes of this file itself, under this name. */
+  changeFile(path: string): void {
+    this.stale(path);
+    for (const handle of this.handles.all.values()) {
+      if (handle.path === path && handle.content !== undefined) handle.changed = true;
+    }
+  }
+
+  beginWriting(handle: Handle): void {
+    handle.writing = true;
+    this.tree.beginWriting(handle.path);
+  }
+
+  endWriting(handle: Handle): void {
+    if (!handle.writing) return;
+    handle.writing = false;
+    this.tree.endWriting(handle.path);
+  }
+
+  /** The file that had this name has it no more; who has it open goes on. */
+  lostName(path: string): void {
+    for (const handle of this.handles.all.values()) {
+      if (handle.path === path && !handle.detached) this.endWriting(handle);
+    }
+    this.handles.removed(path);
+  }
+
   /** Nothing that was learned up to now holds any more. */
   drop(): void {
     this.tree.drop(this.link.sequence);
@@ -255,55 +287,9 @@ export class Core {
     });
   }
 
-  /**
-   * Opens a handle on the server by its path, where that is sure to be the same file. What is answered from memory
-   * and is not there any more, or is another file now, goes on in memory, as an open file does that was deleted.
-   */
+  /** See `reopen.ts`. */
   reach(handle: Handle, done: () => void): void {
-    if (handle.waiting !== undefined) {
-      handle.waiting.push(done);
-      return;
-    }
-    if (handle.dead || handle.detached || handle.flags === 0) return done();
-    handle.waiting = [done];
-    const { link } = this;
-    const finish = (remote?: Uint8Array) => {
-      if (remote !== undefined) {
-        if (this.handles.all.has(handle.key)) {
-          handle.remote = remote;
-          handle.content = undefined;
-        } else link.closeHandle(remote);
-      }
-      const waiting = handle.waiting ?? [];
-      handle.waiting = undefined;
-      for (const call of waiting) call();
-    };
-    const another = (remote?: Uint8Array) => {
-      if (remote !== undefined) link.closeHandle(remote);
-      if (handle.content !== undefined) handle.detached = true;
-      else handle.dead = true;
-      finish();
-    };
-    const flags = handle.flags & ~(Open.CREATE | Open.TRUNCATE | Open.EXCLUSIVE);
-    link.send(Type.OPEN, (to) => to.text(handle.path).u32(flags).u32(0), (type, answer) => {
-      if (answer === undefined) return finish();
-      if (type !== Type.HANDLE) return another();
-      const remote = answer.blob().slice();
-      const sequence = link.send(Type.FSTAT, (to) => to.blob(remote), (type, answer) => {
-        if (answer === undefined) {
-          link.closeHandle(remote);
-          return finish();
-        }
-        if (handle.detached) return another(remote);
-        if (type === Type.ATTRS && isUndecided(handle, answer)) {
-          handle.known = { attrs: answer.rest().slice(), sequence, at: performance.now() };
-          link.closeHandle(remote);
-          return finish();
-        }
-        if (type === Type.ATTRS && sameFile(handle, answer.rest())) return finish(remote);
-        another(remote);
-      });
-    });
+    reopen(this, handle, done);
   }
 
   private reconnected(): void {
@@ -311,52 +297,14 @@ export class Core {
     this.areas.learn(this.link, () => {
       for (const handle of this.handles.all.values()) handle.unsyncedLost = false;
     });
-    for (const handle of this.handles.all.values()) {
-      if (handle.remote === undefined) continue;
+    const lost = [...this.handles.all.values()].filter(({ remote }) => remote !== undefined);
+    for (const handle of lost) {
       handle.remote = undefined;
       handle.unsyncedLost ||= handle.unsynced > 0;
       if (handle.flags === 0 || handle.detached || handle.known === undefined) handle.dead = true;
     }
     queueMicrotask(() => {
-      for (const handle of this.handles.all.values()) {
-        if (handle.remote === undefined && handle.content === undefined) {
-          this.reach(handle, () => {});
-        }
-      }
+      for (const handle of lost) if (handle.remote === undefined) this.reach(handle, () => {});
     });
   }
-}
-
-/**
- * What looks like the file in memory may still be another one, where that was written just before it was read: then
- * the reader who has begun goes on in memory for as long as it looks so.
- */
-function isUndecided(handle: Handle, answer: Reader): boolean {
-  if (handle.content === undefined || handle.vouched || !handle.contentRead) return false;
-  const attrs = answer.rest();
-  return isPlain(attrs) && handle.known !== undefined && sameVersion(attrs, handle.known.attrs);
-}
-
-/**
- * Version 3 has no inode numbers. A file that was only read must look as it did; one that was
- * written may have grown and be newer, but has its owner and mode and all that was acknowledged.
- */
-function sameFile(handle: Handle, attrs: Uint8Array): boolean {
-  const known = handle.known?.attrs;
-  if (known === undefined || !isPlain(attrs) || !isPlain(known)) return false;
-  const before = new DataView(known.buffer, known.byteOffset);
-  const now = new DataView(attrs.buffer, attrs.byteOffset);
-  if (now.getUint32(20) !== before.getUint32(20)) return false;
-  if (now.getUint32(12) !== before.getUint32(12)) return false;
-  if (handle.content !== undefined) {
-    if (sameVersion(attrs, known)) return true;
-    // Nobody has seen a byte of it yet; or it has grown, as a log does.
-    return !handle.contentRead || (now.getBigUint64(4) > before.getBigUint64(4) &&
-      now.getUint32(28) >= before.getUint32(28));
-  }
-  if (handle.flags === Open.READ) {
-    return now.getBigUint64(4) === before.getBigUint64(4) &&
-      now.getUint32(28) === before.getUint32(28);
-  }
-  return now.getBigUint64(4) >= BigInt(handle.end) && now.getUint32(28) >= before.getUint32(28);
 }

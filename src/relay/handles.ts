@@ -18,6 +18,8 @@ export interface Handle {
   /** Bytes of a small file, answered from memory, and whether any were. */
   content: Uint8Array | undefined;
   contentRead: boolean;
+  /** We have changed the file itself since: what its path leads to is it. */
+  changed: boolean;
   /** Whether size and time can tell that the file is still the one in memory. */
   vouched: boolean;
   /** Entries of a directory, answered from memory, and how many of them were given. */
@@ -26,7 +28,6 @@ export interface Handle {
   /** The end of the directory was told: who asks again has rewound it. */
   ended: boolean;
   stream: Stream | undefined;
-  openedAt: number;
   /** The name was deleted or replaced by us: the path means another file now. */
   detached: boolean;
   /** It was open on a connection that is gone, and can't be opened again. */
@@ -35,6 +36,8 @@ export interface Handle {
   waiting: (() => void)[] | undefined;
   /** Attributes that were true after our request with this sequence number, at this time. */
   known: { attrs: Uint8Array; sequence: number; at: number } | undefined;
+  /** It is counted in the tree among those that write under this name. */
+  writing: boolean;
   /** Something was written through it, and up to where. */
   written: boolean;
   end: number;
@@ -60,16 +63,17 @@ export class Handles {
       remote: undefined,
       content: undefined,
       contentRead: false,
+      changed: false,
       vouched: false,
       entries: undefined,
       given: 0,
       ended: false,
       stream: undefined,
-      openedAt: performance.now(),
       detached: false,
       dead: false,
       waiting: undefined,
       known: undefined,
+      writing: false,
       written: false,
       end: 0,
       unsynced: 0,

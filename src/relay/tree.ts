@@ -6,6 +6,7 @@
  * ourselves (`changes`), or before the last `drop`. Everything else ends after its lifetime.
  */
 import { Directory, Listing, NEVER } from "./directory.ts";
+import { isDirectory } from "./wire.ts";
 
 export interface TreeOptions {
   /** Bytes of memory, about. */
@@ -110,6 +111,7 @@ export class Tree {
 
   learn(path: string, attrs: Uint8Array, sequence: number): void {
     if (!this.believes(path, sequence)) return;
+    if (!isDirectory(attrs) && this.directories.has(path)) this.forget(path);
     this.edit(parentOf(path), (directory) => directory.set(nameOf(path), attrs, performance.now()));
   }
 
@@ -242,6 +244,10 @@ export class Tree {
       this.writing.delete(path);
       this.writing.set(to + path.slice(from.length), open);
     }
+  }
+
+  get isWritingAny(): boolean {
+    return this.writing.size > 0;
   }
 
   isWriting(path: string): boolean {

@@ -54,14 +54,15 @@ export function remove(core: Core, request: Request): void {
       core.journal?.deleted(given);
       if (path === undefined) return;
       core.tree.gone(path, sequence);
-      core.handles.removed(path);
+      core.lostName(path);
     },
-    failed: () => attach(held),
+    failed: () => attach(core, held),
   });
 }
 
-function attach(handles: readonly Handle[]): void {
+function attach(core: Core, handles: readonly Handle[]): void {
   for (const handle of handles) handle.detached = false;
+  if (handles.length > 0) core.pinSoon();
 }
 
 export function rmdir(core: Core, request: Request): void {
@@ -119,11 +120,12 @@ export function rename(core: Core, request: Request, fields: Reader): void {
         core.tree.forget(to);
         core.drop();
       }
-      attach(going);
+      attach(core, going);
+      core.lostName(to);
       core.tree.renameWriting(from, to);
       core.handles.renamed(from, to);
     },
-    failed: () => attach([...going, ...covered]),
+    failed: () => attach(core, [...going, ...covered]),
   });
 }
 
@@ -170,7 +172,7 @@ export function setstat(core: Core, request: Request, fields: Reader): void {
   });
   if (path === undefined) return;
   core.tree.touch(path, sequence);
-  core.stale(path);
+  core.changeFile(path);
   core.ask(path);
 }
 
@@ -190,7 +192,7 @@ export function fsetstat(core: Core, request: Request, handle: Handle, fields: R
     if (flags & ATTR_SIZE) handle.end = 0;
     if (path === undefined) return;
     core.tree.touch(path, sequence);
-    core.stale(path);
+    core.changeFile(path);
   });
 }
 

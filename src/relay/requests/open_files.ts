@@ -18,6 +18,9 @@ import { SMALL } from "../contents.ts";
 
 const CHANGES = Open.WRITE | Open.APPEND | Open.CREATE | Open.TRUNCATE;
 
+/** Looks at a file in memory for one request. */
+const LOOKS = 5;
+
 export function open(core: Core, request: Request): void {
   const fields = request.fields();
   const given = fields.text();
@@ -29,11 +32,10 @@ export function open(core: Core, request: Request): void {
   const before = path === undefined ? undefined : tree.find(path);
   const handle = core.handles.create(path ?? given, flags, path !== undefined);
   const changes = (flags & CHANGES) !== 0;
-  if (changes && path !== undefined) tree.beginWriting(path);
+  if (changes && handle.kept) core.beginWriting(handle);
   const forget = () => {
     core.handles.all.delete(handle.key);
-    // It may have another name by now.
-    if (changes && handle.kept) tree.endWriting(handle.path);
+    core.endWriting(handle);
   };
   const sequence = core.forward(request, (to) => to.raw(request.fields().rest()), {
     once: changes,
@@ -55,7 +57,7 @@ export function open(core: Core, request: Request): void {
   if (path === undefined) return;
   if (flags & (Open.CREATE | Open.TRUNCATE)) {
     tree.change(path, sequence);
-    core.stale(path);
+    core.changeFile(path);
   }
   // The directory has changed too, and the kernel is going to ask about it.
   if (flags & Open.CREATE && core.link.far) core.ask(parentOf(path) || "/");
@@ -79,6 +81,7 @@ function openKept(core: Core, request: Request, path: string): boolean {
     // Whoever found it in the tree knows it from an answer that is newer than any change.
     handle.known = { attrs: found.attrs.slice(), sequence: core.link.sequence, at: found.at };
     core.front.handle(request.id, core.handles.name(handle));
+    core.pinSoon();
     return true;
   }
   if (request.tried || !core.link.up) return false;
@@ -131,7 +134,9 @@ function reachOr(core: Core, request: Request, handle: Handle, then: () => void)
   if (!core.link.up) return core.wait(request);
   request.keep();
   core.reach(handle, () => {
-    if (handle.remote !== undefined || handle.detached || core.justSeen(handle)) then();
+    // A drop may have come in between.
+    const again = core.link.up && request.looks++ < LOOKS;
+    if (handle.remote !== undefined || handle.detached || again) then();
     else if (core.link.up) core.front.status(request.id, LOST);
     else core.wait(request);
   });
@@ -187,7 +192,7 @@ export function write(core: Core, request: Request, handle: Handle, fields: Read
     forgetSeen(handle);
     if (handle.detached || !handle.kept) return;
     core.tree.touch(handle.path, sequence);
-    core.stale(handle.path);
+    core.changeFile(handle.path);
   });
 }
 
@@ -211,7 +216,7 @@ export function close(core: Core, request: Request, handle: Handle): void {
   core.handles.all.delete(handle.key);
   handle.stream?.clear();
   const changes = (handle.flags & CHANGES) !== 0 && handle.kept;
-  if (changes) core.tree.endWriting(handle.path);
+  core.endWriting(handle);
   if (handle.written && !handle.detached) core.journal?.changed(handle.path);
   const remote = handle.remote;
   if (remote !== undefined && !core.link.up) core.link.closeHandle(remote);

@@ -53,7 +53,7 @@ export class Bench implements Disposable {
       lifetime: 2000,
       mapping: { base: "", mountPoint: "/mnt" },
       journal: undefined,
-      log: (text) => this.log.push(text),
+      log: (text) => this.log.push(`${this.clock.now.toFixed(0)} ${text}`),
       ...options,
     });
     this.#take = accept(this.core);

@@ -11,6 +11,7 @@ interface OpenFile {
   readonly inode: Inode;
   readonly flags: number;
   listed: boolean;
+  readonly at: number;
 }
 
 /** What a connection has in common with those before and after it. */
@@ -247,7 +248,7 @@ export class Connection {
 
   #open(inode: Inode, flags: number): Uint8Array {
     const number = this.#next++;
-    this.handles.set(number, { inode, flags, listed: false });
+    this.handles.set(number, { inode, flags, listed: false, at: this.host.clock.now });
     const name = new Uint8Array(4);
     new DataView(name.buffer).setUint32(0, number);
     return name;
