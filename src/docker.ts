@@ -46,6 +46,10 @@ export interface Image {
   readonly layerDirs: readonly string[];
   /** Paths of the volumes that each container gets. */
   readonly volumes: readonly string[];
+  /** What its RUN lines use; undefined: docker's default. */
+  readonly shell: readonly string[] | undefined;
+  /** The instructions that it adds to the build of an image from it. */
+  readonly onBuild: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -56,8 +60,9 @@ export function isClassic({ layerDirs }: Pick<Image, "layerDirs">): boolean {
 
 /** The label by which a session knows its containers: the value is the session's id. */
 export const SESSION_LABEL = "dockerdo.session";
-/** The label of an image that dockerdo's overlay made. */
+/** The label of an image that dockerdo's overlay made; its value says what the image has in /etc/dockerdo. */
 export const OVERLAY_LABEL = "dockerdo.overlay";
+export const OVERLAY_VERSION = "2";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -284,6 +289,10 @@ function asImage(item: unknown): Image {
     ]),
     layerDirs: dirs.filter(Boolean).reverse(),
     volumes: entries(field(config, "Volumes")).map(([path]) => path),
+    shell: Array.isArray(field(config, "Shell"))
+      ? asArray(field(config, "Shell")).map(asText)
+      : undefined,
+    onBuild: asArray(field(config, "OnBuild") ?? []).map(asText),
     labels: Object.fromEntries(
       entries(field(config, "Labels")).map(([name, value]) => [name, asText(value)]),
     ),

@@ -10,15 +10,22 @@ import {
 } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
 import { reachRemoteHost } from "../lifecycle/connection.ts";
-import type { EngineHost } from "../docker.ts";
+import { type EngineHost, inspectImage } from "../docker.ts";
 import type { Context } from "../process/context.ts";
 import { Failure } from "../error.ts";
 import { parseReference } from "../image/reference.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
 import { progress } from "../output.ts";
 import { formatDuration } from "../units.ts";
-import { overlayPath, readOverlay, writeOverlay } from "../image/overlay.ts";
-import { updateSession } from "../session/session.ts";
+import {
+  baseOf,
+  isForSession,
+  isGenerated,
+  overlayPath,
+  readOverlay,
+  writeOverlay,
+} from "../image/overlay.ts";
+import { type Session, updateSession } from "../session/session.ts";
 
 interface BuildFlags extends SessionFlags {
   readonly remote: boolean;
@@ -47,11 +54,7 @@ async function build(context: Context, flags: BuildFlags, ...words: string[]): P
   const remote = flags.remote && found.remoteHost !== null;
   const session = remote ? await reachRemoteHost(context, found, { interactive: true }) : found;
   const key = await findPublicKey(context, config.ssh_key_path);
-  const dockerfile = await readOverlay(session) ??
-    await writeOverlay(context, session, {
-      defaultDistro: config.default_distro,
-      force: false,
-    });
+  const dockerfile = await findDockerfile(context, session, config.default_distro);
 
   const began = Date.now();
   progress(
@@ -60,15 +63,17 @@ async function build(context: Context, flags: BuildFlags, ...words: string[]): P
     `Building ${imageTag} from ${overlayPath(session)}`,
   );
   const engine: EngineHost = remote ? session : "local";
+  const base = await inspectImage(context, engine, baseOf(dockerfile)).catch(() => undefined);
   const code = await buildImage(context, session, {
     engine,
     dockerfile,
+    onBuild: base?.onBuild ?? [],
     words: ["-t", imageTag, "--build-arg", `SSH_PUB_KEY=${key.line}`, ...words],
   });
   if (code !== 0) {
     throw new Failure(`docker build failed with exit code ${code}`, {
       exitCode: code,
-      hint: `The Dockerfile is ${overlayPath(session)}: mend it and run dockerdo build again.`,
+      hint: `The Dockerfile is ${overlayPath(session)}: fix it and run dockerdo build again.`,
     });
   }
   if (context.dryRun) return;
@@ -78,4 +83,25 @@ async function build(context: Context, flags: BuildFlags, ...words: string[]): P
     remote ? "remote" : "local",
     `Built ${imageTag} in ${formatDuration(Date.now() - began)}`,
   );
+}
+
+/** The Dockerfile in the work dir if it is the user's own; else the one that this session gets. */
+async function findDockerfile(
+  context: Context,
+  session: Session,
+  defaultDistro: string | null,
+): Promise<string> {
+  const existing = await readOverlay(session);
+  if (existing === undefined || isGenerated(existing) && !isForSession(existing, session)) {
+    return await writeOverlay(context, session, { defaultDistro, force: false });
+  }
+  if (baseOf(existing) !== session.baseImage) {
+    context.stderr(
+      `dockerdo: ${overlayPath(session)} was edited, and begins with ${
+        baseOf(existing)
+      } instead of ` +
+        `${session.baseImage}\n  dockerdo overlay --force writes it again.\n`,
+    );
+  }
+  return existing;
 }

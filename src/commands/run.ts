@@ -22,6 +22,7 @@ import {
   inspectContainer,
   inspectImage,
   OVERLAY_LABEL,
+  OVERLAY_VERSION,
   SESSION_LABEL,
   sessionContainers,
 } from "../docker.ts";
@@ -188,8 +189,8 @@ async function checkImage(context: Context, session: Session): Promise<void> {
         : "dockerdo build && dockerdo push, or dockerdo build --remote",
     });
   }
-  if (image.labels[OVERLAY_LABEL] === undefined) {
-    throw new Failure(`the image ${session.imageTag} was not made with dockerdo's overlay`, {
+  if (image.labels[OVERLAY_LABEL] !== OVERLAY_VERSION) {
+    throw new Failure(`the image ${session.imageTag} was not made with this version's overlay`, {
       hint: "dockerdo overlay --force && dockerdo build makes it anew.",
     });
   }

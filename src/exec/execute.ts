@@ -272,7 +272,9 @@ function asUser(
   },
 ): string[] {
   const variables = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
-  const options = [terminal ? "-it" : "-i", "-u", user, ...variables];
+  // Our own cd comes after docker's, for which WORKDIR must be there; nobody types these keys to detach.
+  const keys = ["--detach-keys", "ctrl-^,ctrl-_,ctrl-^,ctrl-_"];
+  const options = [terminal ? "-it" : "-i", ...keys, "-w", "/", "-u", user, ...variables];
   const argv = ["docker", "exec", ...options, session.containerId ?? "", ...words];
   return onRemoteHost(session, argv, { terminal });
 }

@@ -1,14 +1,12 @@
 import type { EngineHost } from "../docker.ts";
 import { Failure } from "../error.ts";
+import BUILD_FROM_LIST from "./build_from_list.sh" with { type: "text" };
 import { needsContext } from "./overlay.ts";
 import { capture, run } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
 import { buildMount, containerMount, type Session } from "../session/session.ts";
 import { onRemoteHost } from "../ssh/argv.ts";
 import { captureOnRemoteHost } from "../ssh/master.ts";
-
-// $1 the directory, then docker's arguments; the NUL-separated list of files comes on stdin.
-const BUILD_FROM_LIST = 'cd -- "$1" && shift && tar --null --no-recursion -cf - -T - | docker "$@"';
 
 // The names that ssh-keygen gives private keys, with what people append.
 const KEY_FILE = /^id_(rsa|dsa|ecdsa|ed25519)(?!.*\.pub$)/;
@@ -21,16 +19,18 @@ const KEY_FILE = /^id_(rsa|dsa|ecdsa|ed25519)(?!.*\.pub$)/;
 export async function buildImage(
   context: Context,
   session: Session,
-  { engine, dockerfile, words }: {
+  { engine, dockerfile, onBuild = [], words }: {
     readonly engine: EngineHost;
     readonly dockerfile: string;
+    /** What the base image adds to the build. */
+    readonly onBuild?: readonly string[];
     /** Arguments of `docker build`, without the context. */
     readonly words: readonly string[];
   },
 ): Promise<number> {
   const onEngine = (argv: readonly string[]): string[] =>
     engine === "local" ? [...argv] : onRemoteHost(session, argv);
-  if (!needsContext(dockerfile)) {
+  if (!needsContext(dockerfile, onBuild)) {
     const argv = onEngine(["docker", "build", ...words, "-"]);
     return await run(context, argv, { input: dockerfile, stdout: "stderr" });
   }
@@ -96,15 +96,26 @@ async function listContext(
   const found = remote
     ? await captureOnRemoteHost(context, session, options)
     : await capture(context, words, options);
-  if (found.code !== 0) {
-    throw new Failure(`cannot list the build context ${dir}: ${found.stderr.trim()}`);
-  }
   const paths = found.stdout.split("\0").map((path) => path.replace(/^\.\//, ""))
     .filter((path) => path !== "" && path !== "." && !KEY_FILE.test(path.split("/").at(-1) ?? ""));
   const ignore = paths.includes(".dockerignore")
     ? await readIgnore(context, session, { remote, dir })
     : "";
-  return ignore === "" ? paths : await withoutIgnored(paths, ignore);
+  const taken = ignore === "" ? paths : await withoutIgnored(paths, ignore);
+  if (found.code !== 0) {
+    // A directory that nobody may read is no loss where .dockerignore names it.
+    const unread = Array.from(
+      found.stderr.matchAll(/^find: [‘'"]?(?:\.\/)?(.+?)[’'"]?: /gm),
+      ([, path = ""]) => path,
+    );
+    if (unread.length === 0 || unread.some((path) => taken.includes(path))) {
+      throw new Failure(`cannot list the build context ${dir}: ${found.stderr.trim()}`, {
+        hint: "Name what is not to be in it in .dockerignore.",
+      });
+    }
+  }
+  // With ./ in front no name can be taken for an option, which tar reads from a list too.
+  return taken.map((path) => `./${path}`);
 }
 
 async function readIgnore(

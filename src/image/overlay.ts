@@ -5,6 +5,7 @@ import {
   type EngineHost,
   inspectImage,
   OVERLAY_LABEL,
+  OVERLAY_VERSION,
   SESSION_LABEL,
 } from "../docker.ts";
 import { Failure, usageFailure } from "../error.ts";
@@ -14,6 +15,7 @@ import { joinPath } from "../paths.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
 import { SSHD } from "../ssh/config_file.ts";
+import STARTER from "./sshd_starter.sh" with { type: "text" };
 
 const INSTALL_SSHD: Readonly<Record<Distro, string>> = {
   // With ids of their own, so that a session's packages get the ids that they get without sshd: adduser counts up
@@ -29,48 +31,52 @@ const INSTALL_SSHD: Readonly<Record<Distro, string>> = {
   arch: "pacman -Sy --noconfirm --needed openssh",
 };
 
-const ADD_USER: Readonly<Record<Distro, string>> = {
-  debian: "useradd -m",
-  alpine: "adduser -D",
-  fedora: "useradd -m",
-  opensuse: "useradd -m",
-  arch: "useradd -m",
+/** What an image's variables must not do to our programs in it; the user's get them all. */
+const CLEAN = "unset LD_LIBRARY_PATH LD_PRELOAD LD_AUDIT OPENSSL_CONF ENV BASH_ENV";
+
+// $1 the name, $2 the uid or nothing. A group of the name is taken, where there is one.
+const ADD_USER: Readonly<Record<"useradd" | "adduser", string>> = {
+  useradd: 'useradd -m ${2:+-u "$2"} $(grep -q "^$1:" /etc/group && echo "-g $1") "$1"',
+  adduser: 'adduser -D ${2:+-u "$2"} $(grep -q "^$1:" /etc/group && echo "-G $1") "$1"',
 };
 
 /** Checks the name of the container's user, which goes into a Dockerfile and shell lines. */
 export function checkUserName(user: string): string {
-  if (/^[a-z_][a-z0-9_-]{0,31}$/.test(user)) return user;
+  if (/^([A-Za-z_][A-Za-z0-9_.-]{0,31}|[0-9]{1,10})$/.test(user)) return user;
   throw usageFailure(
     `${JSON.stringify(user)} cannot be a user of the container`,
-    "Use a lower-case letter, then letters, digits, dashes or underscores.",
+    "Use a name of letters, digits, dots, dashes and underscores that begins with a letter, or a number.",
   );
 }
 
 /**
- * The text of Dockerfile.dockerdo: the base image with sshd, the public key in authorized_keys, and a CMD
- * that keeps the container running. Needs neither BuildKit nor a build context. Host keys are not in it:
- * each container makes its own at its start.
+ * The text of Dockerfile.dockerdo: the base image with sshd, the public key that may log in, and a CMD that keeps the
+ * container running. Needs neither BuildKit nor a build context. Host keys are not in it: each container makes its
+ * own at its start. `shell` is what the base image's RUN lines use; ours are sh's.
  */
 export function overlayDockerfile(
-  { baseImage, distro, user }: {
+  { baseImage, distro, user, shell }: {
     readonly baseImage: string;
     readonly distro: Distro;
     readonly user: string;
+    readonly shell?: readonly string[] | undefined;
   },
 ): string {
   const sshdConfig = [
-    "HostKey /etc/dockerdo/ssh_host_ed25519_key",
     "AuthenticationMethods publickey",
     "PasswordAuthentication no",
     "KbdInteractiveAuthentication no",
     "PermitRootLogin prohibit-password",
     "PermitUserEnvironment no",
-    "AcceptEnv DODO_*",
-    "AuthorizedKeysFile .ssh/authorized_keys",
+    // With SHLVL bash takes no start-up file for a command, as it takes none for docker exec.
+    "AcceptEnv DODO_* SHLVL",
+    "AllowAgentForwarding no",
+    "X11Forwarding no",
     "StrictModes no",
     "Subsystem sftp internal-sftp",
     "MaxSessions 1000",
     "MaxStartups 100",
+    // Before the other end gives up (15 to 20 s), so that no request of a dead link is done after it.
     "ClientAliveInterval 4",
     "ClientAliveCountMax 2",
     "PidFile none",
@@ -78,44 +84,44 @@ export function overlayDockerfile(
     "PrintLastLog no",
     "UseDNS no",
   ];
-  // Two starters at once must end with one key: ln(1) fails where the name is taken.
-  const start = [
-    "#!/bin/sh",
-    "# sshd with a host key of this container; further arguments go to sshd.",
-    "set -e",
-    'PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"',
-    "key=/etc/dockerdo/ssh_host_ed25519_key",
-    'if [ ! -s "$key" ]; then',
-    '  ssh-keygen -q -t ed25519 -N "" -C dockerdo -f "$key.$$"',
-    '  ln "$key.$$" "$key" 2>/dev/null || [ -s "$key" ]; rm -f "$key.$$" "$key.$$.pub"',
-    "fi",
-    "mkdir -p /run/sshd; chmod 755 /run/sshd",
-    'exec "$(command -v sshd)" -f /etc/dockerdo/sshd_config "$@"',
-  ];
+  const add = ADD_USER[distro === "alpine" ? "adduser" : "useradd"];
   return `# Made by dockerdo: ${baseImage} with what an ssh session needs.
-# Edit it as you like: \`dockerdo build\` takes it as it is, \`dockerdo overlay --force\` makes it anew.
+# Edit it as you like: \`dockerdo build\` takes it as it is, \`dockerdo overlay --force\` writes it again.
 FROM ${baseImage}
 USER root
+SHELL ["/bin/sh", "-c"]
 
-# sshd; host keys that a package makes at its installation must not stay in an image.
-RUN command -v sshd || [ -x /usr/sbin/sshd ] || { ${INSTALL_SSHD[distro]}; }; \\
-    rm -f /etc/ssh/ssh_host_*; command -v ssh-keygen && { command -v sshd || [ -x /usr/sbin/sshd ]; }
-RUN mkdir -p /etc/dockerdo && printf '%s\\n' \\
+# sshd; host keys that a package makes at its installation, or that the base image has, must not stay in an image.
+RUN ${CLEAN}; \\
+    command -v sshd || [ -x /usr/sbin/sshd ] || { ${INSTALL_SSHD[distro]}; }; \\
+    rm -rf /etc/ssh/ssh_host_* /etc/dockerdo; command -v ssh-keygen && { command -v sshd || [ -x /usr/sbin/sshd ]; }
+RUN mkdir -p /etc/dockerdo /run/sshd && printf '%s\\n' \\
 ${lines(sshdConfig)} > /etc/dockerdo/sshd_config
 RUN printf '%s\\n' \\
-${lines(start)} > ${SSHD} && chmod 755 ${SSHD}
+${lines(STARTER.trimEnd().split("\n"))} > ${SSHD} && chmod 755 ${SSHD}
 
-# The user that logs in: there, with a shell, and not locked; sshd takes nothing but the key.
-RUN id -u ${user} >/dev/null 2>&1 || ${ADD_USER[distro]} ${user}; \\
-    sed -i 's#^\\(${user}:.*:\\)[^:]*/\\(nologin\\|false\\)$#\\1/bin/sh#' /etc/passwd; \\
-    if [ -f /etc/shadow ]; then sed -i 's/^${user}:!*[^:]*:/${user}:*:/' /etc/shadow; fi
+# The user that logs in: there, with a shell that is there, and not locked; sshd takes nothing but the key.
+RUN set -e; ${CLEAN}; add() { ${add}; }; wanted=${user}; name=; \\
+    case $wanted in \\
+      *[!0-9]*) if id -u "$wanted" >/dev/null 2>&1; then name=$wanted; else add "$wanted" "" && name=$wanted; fi ;; \\
+      *) name=$(sed -n "s/^\\([^:]*\\):[^:]*:$wanted:.*/\\1/p" /etc/passwd | head -n 1); \\
+        [ -n "$name" ] || { add "u$wanted" "$wanted" && name=u$wanted; } ;; \\
+    esac; \\
+    shell=$(sed -n "s/^$name:.*:\\([^:]*\\)$/\\1/p" /etc/passwd); \\
+    case $shell in */nologin | */false) shell=/nonexistent ;; esac; \\
+    [ -z "$shell" ] || [ -x "$shell" ] || sed -i "s#^\\($name:.*:\\)[^:]*\$#\\1/bin/sh#" /etc/passwd; \\
+    if [ -f /etc/shadow ]; then sed -i "s/^$name:!*[^:]*:/$name:*:/" /etc/shadow; fi; \\
+    printf '%s\\n' "$name" > /etc/dockerdo/user
+# Your key, without its comment; \`dockerdo run\` puts the key of whoever runs the image in its place.
 ARG SSH_PUB_KEY
-RUN : "\${SSH_PUB_KEY:?give your public key with --build-arg}" && home=~${user} && mkdir -p "$home/.ssh" && \\
-    printf '%s\\n' "$SSH_PUB_KEY" >> "$home/.ssh/authorized_keys" && \\
-    chmod 700 "$home/.ssh" && chmod 600 "$home/.ssh/authorized_keys" && chown -R "$(id -u ${user}):$(id -g ${user})" "$home/.ssh"
+RUN : "\${SSH_PUB_KEY:?give your public key with --build-arg}" && set -f && set -- $SSH_PUB_KEY && \\
+    printf '%s %s\\n' "$1" "$2" > /etc/dockerdo/authorized_keys && chmod 644 /etc/dockerdo/authorized_keys
 
-LABEL ${OVERLAY_LABEL}="1"
+LABEL ${OVERLAY_LABEL}="${OVERLAY_VERSION}"
 EXPOSE 22
+STOPSIGNAL SIGTERM
+HEALTHCHECK NONE
+SHELL ${JSON.stringify(shell ?? ["/bin/sh", "-c"]).replaceAll('","', '", "')}
 ENTRYPOINT []
 CMD ["${SSHD}", "-D", "-e"]
 `;
@@ -125,9 +131,19 @@ function lines(texts: readonly string[]): string {
   return texts.map((text) => `    '${text}'`).join(" \\\n");
 }
 
-/** Whether a Dockerfile takes files from the build context, so that there must be one. */
-export function needsContext(dockerfile: string): boolean {
-  return /^\s*(COPY|ADD)\s/im.test(dockerfile.replace(/^\s*#.*$/gm, ""));
+/**
+ * Whether a build takes files from its context, so that there must be one: by COPY, ADD or a bind mount of the
+ * Dockerfile, or by what the base image adds to it (ONBUILD).
+ */
+export function needsContext(dockerfile: string, onBuild: readonly string[] = []): boolean {
+  const own = dockerfile.replace(/^\s*#.*$/gm, "");
+  return /^\s*(COPY|ADD)\s/im.test(own) || /^\s*RUN\s+(\S+\s+)*?--mount=/im.test(own) ||
+    onBuild.some((line) => /^\s*(COPY|ADD)\s/i.test(line));
+}
+
+/** The image that a Dockerfile begins with; "" where it names none. */
+export function baseOf(dockerfile: string): string {
+  return /^FROM\s+(?:--\S+\s+)*(\S+)/im.exec(dockerfile)?.[1] ?? "";
 }
 
 /** The overlay's Dockerfile in the session's work dir. */
@@ -158,14 +174,16 @@ export async function writeOverlay(
     readonly force: boolean;
   },
 ): Promise<string> {
+  await refuseLink(overlayPath(session));
   const existing = await readOverlay(session);
-  if (existing !== undefined && !force && !isGenerated(existing, session.user)) {
+  if (existing !== undefined && !force && !isGenerated(existing)) {
     throw new Failure(`${overlayPath(session)} has been edited`, {
-      hint: "dockerdo overlay --force writes it anew; dockerdo build takes it as it is.",
+      hint: "dockerdo overlay --force writes it again; dockerdo build takes it as it is.",
     });
   }
-  const distro = await findDistro(context, session, defaultDistro);
-  const text = overlayDockerfile({ baseImage: session.baseImage, distro, user: session.user });
+  const { distro, shell } = await findDistro(context, session, defaultDistro);
+  const { baseImage, user } = session;
+  const text = overlayDockerfile({ baseImage, distro, user, shell });
   progress(
     context,
     "local",
@@ -175,19 +193,47 @@ export async function writeOverlay(
   return text;
 }
 
-function isGenerated(text: string, user: string): boolean {
-  const baseImage = /^FROM (.+)$/m.exec(text)?.[1] ?? "";
-  return DISTROS.some((distro) => overlayDockerfile({ baseImage, distro, user }) === text);
+/** Whether a Dockerfile is as {@link writeOverlay} made it, for whatever image and user. */
+export function isGenerated(text: string): boolean {
+  const user = / wanted=([^;\s]+);/.exec(text)?.[1] ?? "";
+  const shell = asShell(text.match(/^SHELL .+$/gm)?.at(-1)?.slice("SHELL ".length) ?? "");
+  const baseImage = baseOf(text);
+  return DISTROS.some((distro) => overlayDockerfile({ baseImage, distro, user, shell }) === text);
+}
+
+/** Whether a Dockerfile is what this session would get, as far as its text tells. */
+export function isForSession(text: string, { baseImage, user }: Session): boolean {
+  return isGenerated(text) && baseOf(text) === baseImage && text.includes(` wanted=${user};`);
+}
+
+function asShell(json: string): string[] | undefined {
+  try {
+    const found: unknown = JSON.parse(json);
+    return Array.isArray(found) && found.every((word) => typeof word === "string")
+      ? found
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// A repository may have put a link there, to a place of its own choice.
+async function refuseLink(path: string): Promise<void> {
+  const found = await Deno.lstat(path).catch(() => undefined);
+  if (found?.isSymlink !== true) return;
+  throw new Failure(`${path} is a symbolic link, and dockerdo does not write through it`, {
+    hint: "Remove it, or put a file of your own in its place.",
+  });
 }
 
 async function findDistro(
   context: Context,
   session: Session,
   defaultDistro: string | null,
-): Promise<Distro> {
+): Promise<{ readonly distro: Distro; readonly shell?: readonly string[] | undefined }> {
   if (session.distro !== null) {
     const named = distroOfName(session.distro);
-    if (named !== undefined) return named;
+    if (named !== undefined) return { distro: named };
     throw usageFailure(
       `${JSON.stringify(session.distro)} is not a distribution that the overlay knows`,
       `Use one of ${DISTROS.join(", ")}.`,
@@ -197,8 +243,8 @@ async function findDistro(
   for (const engine of engines) {
     const release = await readRelease(context, engine, session);
     if (release === undefined) continue;
-    const { id, distro } = distroOfRelease(release);
-    if (distro !== undefined) return distro;
+    const { id, distro } = distroOfRelease(release.text);
+    if (distro !== undefined) return { distro, shell: release.shell };
     throw new Failure(
       `the overlay does not know the distribution of ${session.baseImage}: ${id || "no ID"}`,
       {
@@ -208,7 +254,7 @@ async function findDistro(
   }
   const lastPart = parseReference(session.baseImage).repository.split("/").at(-1) ?? "";
   const guess = distroOfName(lastPart) ?? distroOfName(defaultDistro ?? "");
-  if (guess !== undefined) return guess;
+  if (guess !== undefined) return { distro: guess };
   throw new Failure(
     `the distribution of ${session.baseImage} is not known, and no engine has the image yet`,
     {
@@ -224,7 +270,7 @@ async function readRelease(
   context: Context,
   engine: EngineHost,
   session: Session,
-): Promise<string | undefined> {
+): Promise<{ readonly text: string; readonly shell: readonly string[] | undefined } | undefined> {
   const known = await inspectImage(context, engine, session.baseImage).catch(() => undefined);
   if (known === undefined) return undefined;
   const id = await docker(context, engine, {
@@ -235,7 +281,7 @@ async function readRelease(
     const { code, stdout } = await captureDocker(context, engine, {
       words: ["cp", "-L", `${id}:/etc/os-release`, "-"],
     });
-    return code === 0 ? stdout.replaceAll("\0", "\n") : "";
+    return { text: code === 0 ? stdout.replaceAll("\0", "\n") : "", shell: known.shell };
   } finally {
     await captureDocker(context, engine, { words: ["rm", "-f", id] });
   }

@@ -7,7 +7,7 @@ import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { loadSession, lockLifecycle, type Session, updateSession } from "../session/session.ts";
 import { hasSocketDir, socketPath } from "../ssh/argv.ts";
-import { type ContainerEndpoint, SSHD, writeSshConfig } from "../ssh/config_file.ts";
+import { type ContainerEndpoint, execAsRoot, writeSshConfig } from "../ssh/config_file.ts";
 import {
   captureOnRemoteHost,
   isMasterAlive,
@@ -15,6 +15,7 @@ import {
   startMaster,
   stopMaster,
 } from "../ssh/master.ts";
+import PREPARE from "./prepare.sh" with { type: "text" };
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
 
 const READY_LIMIT_MS = 10_000;
@@ -23,17 +24,6 @@ const ASK_AGAIN_MS = 50;
 
 // $1 the build dir. Prints its path without links: what the relay is told of it must be what the server calls it.
 const BUILD_DIR = 'mkdir -p -- "$1" && CDPATH= cd -- "$1" && pwd -P';
-
-// $1 the user, $2 the public key's line. Prints the user's login shell and the container's public host key.
-const PREPARE = `set -e
-${SSHD} -t
-eval "home=~$1"
-mkdir -p "$home/.ssh"
-grep -qxF -- "$2" "$home/.ssh/authorized_keys" 2>/dev/null || printf '%s\\n' "$2" >> "$home/.ssh/authorized_keys"
-chown -R "$(id -u "$1"):$(id -g "$1")" "$home/.ssh"
-chmod 700 "$home/.ssh"; chmod 600 "$home/.ssh/authorized_keys"
-sed -n "s/^$1:.*:\\([^:]*\\)$/\\1/p" /etc/passwd
-ssh-keygen -y -f /etc/dockerdo/ssh_host_ed25519_key`;
 
 /**
  * Brings up the way to the remote host unless it is up: control sockets' directory, ssh_config and control
@@ -131,13 +121,17 @@ export async function connectContainer(
   session: Session,
   { containerId, key }: { readonly containerId: string; readonly key: PublicKey },
 ): Promise<Session> {
+  const [type = "", blob = ""] = key.line.split(" ");
+  const words = ["/bin/sh", "-c", PREPARE, "sh", session.user, `${type} ${blob}`];
   const prepared = await docker(context, session, {
-    words: ["exec", "-u", "0", containerId, "sh", "-c", PREPARE, "sh", session.user, key.line],
+    words: execAsRoot(containerId, words),
     doing: "Preparing sshd in the container",
   });
-  const [loginShell = "", hostKey = ""] = prepared.split("\n").slice(-2);
+  const user = answerOf(prepared, "user") || session.user;
+  const loginShell = answerOf(prepared, "shell");
+  const hostKey = answerOf(prepared, "host_key");
   if (!context.dryRun && !hostKey.startsWith("ssh-ed25519 ")) {
-    throw new Failure(`the container did not tell its host key: ${prepared}`);
+    throw new Failure(`the container did not report its host key: ${prepared}`);
   }
   const identityFile = key.file ?? `${session.dir}/identity.pub`;
   const endpoint = await findEndpoint(context, session, containerId);
@@ -150,13 +144,17 @@ export async function connectContainer(
   const image = { env: container?.env ?? {}, workdir: container?.workdir ?? "/", loginShell };
   const connected = await updateSession(
     session.dir,
-    (stored) => ({ ...stored, containerId, identityFile, image }),
+    (stored) => ({ ...stored, containerId, user, identityFile, image }),
   );
   await writeSshConfig(connected, endpoint);
   await startContainerMaster(context, connected);
   progress(context, "local", "Mounting the container");
   await mount(context, connected, { destination: "container", path: "/" });
   return connected;
+}
+
+function answerOf(text: string, name: string): string {
+  return new RegExp(`^${name}=(.*)$`, "m").exec(text)?.[1] ?? "";
 }
 
 /**

@@ -13,6 +13,15 @@ export interface ContainerEndpoint {
 export const SSHD = "/etc/dockerdo/sshd";
 
 /**
+ * The words after `docker` that run a program of ours in a container as root: in a directory that is there, whatever
+ * became of the image's WORKDIR, and with no library that its variables name.
+ */
+export function execAsRoot(containerId: string, words: readonly string[]): string[] {
+  const clean = ["LD_LIBRARY_PATH", "LD_PRELOAD"].flatMap((name) => ["-e", `${name}=`]);
+  return ["exec", "-i", "-u", "0", "-w", "/", ...clean, containerId, ...words];
+}
+
+/**
  * The text of the container's ssh_config, complete by itself: nothing of the user's and the system's files reaches
  * the container, where they would offer keys, variables and forwards to whoever is in it. (`Match exec` in a file
  * that is included is run even below a `Host` that does not match.)
@@ -43,6 +52,7 @@ export function containerConfig(session: Session, endpoint: ContainerEndpoint | 
       `IdentityAgent ${configValue(session.identityAgent)}`,
     ]),
     "SendEnv DODO_*",
+    "SetEnv SHLVL=1",
   ])];
   return [
     "# Written by dockerdo; the next `dockerdo run` writes it again.",
@@ -143,10 +153,11 @@ function route(session: Session, { containerId, port }: ContainerEndpoint): stri
       `ProxyCommand ${remote === undefined ? "none" : proxyLine(forwarded)}`,
     ];
   }
-  const sshd = ["docker", "exec", "-i", "-u", "0", containerId, SSHD, "-i"];
+  const sshd = ["docker", ...execAsRoot(containerId, [SSHD, "-i"])];
+  // ssh skips whole lines before the server's first one: noise of a login shell need not end its line.
   const proxy = remote === undefined
     ? sshd
-    : sshTo(session, "remote", { line: quoteForLogin(sshd) });
+    : sshTo(session, "remote", { line: `echo; ${quoteForLogin(sshd)}` });
   return ["HostName container", `ProxyCommand ${proxyLine(proxy)}`];
 }
 

@@ -118,7 +118,7 @@ Deno.test("a session goes from init to rm on a remote host behind a firewall, an
         path,
         mounted: true,
         kind: "relay",
-        recording: false,
+        recording: path === mount,
       })),
       { tag: imageTag, local: true, remote: true },
     ],

@@ -278,14 +278,18 @@ Deno.test("history lists edited files in comments below the commands", async () 
 
 Deno.test("build hands docker's options on, and gives docker's failure as its own", async () => {
   using dir = temporaryDir();
-  using fake = fakes(dir.path, { FAKE_docker_build: "", FAKE_docker_build_code: "1" });
+  using fake = fakes(dir.path, {
+    FAKE_docker_image_inspect: "[]",
+    FAKE_docker_build: "",
+    FAKE_docker_build_code: "1",
+  });
   const { context } = await activeSession(dir, fake.env);
   Deno.writeTextFileSync(`${dir.path}/Dockerfile.dockerdo`, "FROM debian:bookworm\n");
   Deno.mkdirSync(`${dir.path}/.ssh`);
   Deno.writeTextFileSync(`${dir.path}/.ssh/id_rsa.pub`, "ssh-rsa AAAAB3NzaC1yc2E= it's me\n");
   const { code, stdout } = await call(["build", "--no-cache", "--label", "a=x y"], context());
   assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
-  assert.deepEqual(fake.calls(), [[
+  assert.deepEqual(fake.calls(), [["docker", "image", "inspect", "debian:bookworm"], [
     ...["docker", "build", "-t", "dockerdo-debian:bookworm-demo", "--build-arg"],
     ...["SSH_PUB_KEY=ssh-rsa AAAAB3NzaC1yc2E= its me", "--no-cache", "--label", "a=x y", "-"],
   ]]);

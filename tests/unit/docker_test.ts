@@ -88,6 +88,8 @@ Deno.test("parseImages() reads what a real engine answered", () => {
     ]),
     layerDirs: [],
     volumes: [],
+    shell: undefined,
+    onBuild: [],
     labels: { "dockerdo.lab": "1" },
   }]);
 });

@@ -37,7 +37,10 @@ async function build(
   });
   const list = await system(["tar", "--quoting-style=escape", "-tf", stdin]);
   const sent = list.code === 0
-    ? new Set(list.stdout.split("\n").filter((name) => name !== "" && !name.endsWith("/")))
+    ? new Set(
+      list.stdout.split("\n").filter((name) => name !== "" && !name.endsWith("/"))
+        .map((name) => name.replace(/^\.\//, "")),
+    )
     : new Set([Deno.readTextFileSync(stdin)]);
   return { code, calls: fake.calls(), sent, stderr: context.written.stderr };
 }
@@ -136,7 +139,7 @@ Deno.test("buildImage() sends empty directories as well", async () => {
     dockerfile: COPYING,
   });
   const { stdout } = await system(["tar", "-tf", `${dir.path}/stdin`]);
-  assert.deepEqual(stdout.trim().split("\n").sort(), ["Dockerfile.dockerdo", "empty/"]);
+  assert.deepEqual(stdout.trim().split("\n").sort(), ["./Dockerfile.dockerdo", "./empty/"]);
 });
 
 Deno.test("buildImage() gives docker's exit code", async () => {

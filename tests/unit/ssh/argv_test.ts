@@ -150,6 +150,7 @@ const PINNED = {
   tunnel: "false",
   canonicalizehostname: "false",
   sendenv: "DODO_*",
+  setenv: "SHLVL=1",
   identityfile: "/home/me/.ssh/id_ed25519",
   sessiontype: "default",
   stdinnull: "no",
@@ -163,7 +164,6 @@ const ADDED = [
   "localforward",
   "remoteforward",
   "dynamicforward",
-  "setenv",
   "certificatefile",
   "remotecommand",
   "knownhostscommand",
@@ -176,7 +176,7 @@ for (
       hostname: "container",
       port: "22",
       proxycommand:
-        `ssh -F ${REMOTE.dir}/ssh_config.remote -o ClearAllForwardings=yes -T -- reykjavik 'docker exec -i -u 0 ${ID} /etc/dockerdo/sshd -i'`,
+        `ssh -F ${REMOTE.dir}/ssh_config.remote -o ClearAllForwardings=yes -T -- reykjavik 'echo; docker exec -i -u 0 -w / -e LD_LIBRARY_PATH= -e LD_PRELOAD= ${ID} /etc/dockerdo/sshd -i'`,
     }],
     ["on a port of the remote host", REMOTE, { containerId: ID, port: 32768 }, {
       hostname: "127.0.0.1",
@@ -260,7 +260,22 @@ Deno.test("ssh understands paths with blanks, quotes and percent signs", async (
 
 for (
   const [where, remoteHost, expected] of [
-    ["local", null, ["docker", "exec", "-i", "-u", "0", ID, "/etc/dockerdo/sshd", "-i"]],
+    ["local", null, [
+      ...[
+        "docker",
+        "exec",
+        "-i",
+        "-u",
+        "0",
+        "-w",
+        "/",
+        "-e",
+        "LD_LIBRARY_PATH=",
+        "-e",
+        "LD_PRELOAD=",
+      ],
+      ...[ID, "/etc/dockerdo/sshd", "-i"],
+    ]],
     ["remote", REMOTE.remoteHost, [
       ...[
         "ssh",
@@ -272,7 +287,7 @@ for (
         "--",
         "reykjavik",
       ],
-      `docker exec -i -u 0 ${ID} /etc/dockerdo/sshd -i`,
+      `echo; docker exec -i -u 0 -w / -e LD_LIBRARY_PATH= -e LD_PRELOAD= ${ID} /etc/dockerdo/sshd -i`,
     ]],
   ] as const
 ) {
