@@ -1,7 +1,13 @@
 import { hostContext } from "../process/context.ts";
 import { usageFailure } from "../error.ts";
 import { capture } from "../process/child.ts";
+import { quoteForLogin } from "../quote.ts";
+import { Sweeper } from "../history/sweep.ts";
+import { sweepsPath } from "../history/sweeps.ts";
+import { appender } from "../relay/journal.ts";
 import { runRelay } from "../relay/relay.ts";
+import { loadSession, type Session } from "../session/session.ts";
+import { onRemoteHost, sshTo } from "../ssh/argv.ts";
 
 // Not even root can write into a directory that is not there. rmdir(2) asks nothing of a mount that is still there.
 const REMOVE_POINT = `for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -30,5 +36,51 @@ export async function relay(words: readonly string[]): Promise<number> {
   const ended = async (): Promise<void> => {
     await capture(hostContext(), ["sh", "-c", REMOVE_POINT, "dockerdo", mountPoint]);
   };
-  return await runRelay({ command, state, mountPoint, base, kernelTimeout, record, ended });
+  const sweeper = record === undefined ? undefined : sweeperOf(record);
+  sweeper?.ring();
+  try {
+    return await runRelay({
+      command,
+      state,
+      mountPoint,
+      base,
+      kernelTimeout,
+      record,
+      ended,
+      rang: () => sweeper?.ring(),
+    });
+  } finally {
+    sweeper?.close();
+  }
+}
+
+const SWEEP_LIMIT_MS = 60_000;
+
+/** What looks at the container after each command, over the session's own ways into it. */
+function sweeperOf(
+  { journal, container }: { readonly journal: string; readonly container: string },
+): Sweeper | undefined {
+  let session: Session;
+  try {
+    session = loadSession(journal.slice(0, journal.lastIndexOf("/")));
+  } catch {
+    return undefined;
+  }
+  const context = hostContext();
+  const options = {
+    encoding: "latin1",
+    question: true,
+    detached: true,
+    limitMs: SWEEP_LIMIT_MS,
+  } as const;
+  return new Sweeper({
+    container,
+    append: appender(sweepsPath(session)),
+    run: (words) => {
+      const argv = session.user === "root"
+        ? sshTo(session, "container", { line: quoteForLogin(words) })
+        : onRemoteHost(session, ["docker", "exec", "-u", "0", container, ...words]);
+      return capture(context, argv, options);
+    },
+  });
 }

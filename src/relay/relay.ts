@@ -35,6 +35,8 @@ export interface RelayOptions {
   base: string;
   /** The journal to append to, and the container that it is about; nothing is recorded without. */
   record?: { readonly journal: string; readonly container: string } | undefined;
+  /** Called whenever `dodo` says that the container worked. Must not throw, nor block. */
+  rang?: () => void;
   /** Called once when sshfs has hung up, while nobody else can begin in `state`. */
   ended?: () => Promise<void>;
   /** Bytes of memory for all that is kept. */
@@ -82,7 +84,10 @@ export async function runRelay(options: RelayOptions): Promise<number> {
   const believed = (): number =>
     core.front.attributesAt + options.kernelTimeout + DELIVERY - performance.now();
   const doorbell = new Doorbell(options.state, {
-    drop: () => core.drop(),
+    drop: () => {
+      core.drop();
+      options.rang?.();
+    },
     settle: () => settle(core, believed),
     unsettled: () => core.front.waiting.size > 0 ? LINGER : believed(),
   });

@@ -117,6 +117,7 @@ export const SESSION_FILES = [
   "history.jsonl",
   "inputs",
   "changes.jsonl",
+  "sweeps.jsonl",
   "mount-remote.log",
   "mount-container.log",
 ] as const;
