@@ -67,24 +67,22 @@ async function throughSsh(
   session: Session,
   image: Image,
 ): Promise<string> {
-  const [state, steps, source] = context.dryRun
-    ? [NOTHING_THERE, [], "saved" as const]
-    : await settled([
-      askRemote(context, session, image),
-      stepSizes(context, image),
-      sourceOf(context, session, image),
-    ]);
+  const [state, steps, source] = context.dryRun ? [NOTHING_THERE, [], SAVED] : await settled([
+    askRemote(context, session, image),
+    stepSizes(context, image),
+    sourceOf(context, session, image),
+  ]);
   const all = image.layers.length;
   const of = (layers: number, bytes: number): string =>
     `${layers} of ${all} layers, ${formatBytes(bytes)} of ${formatBytes(image.size)}, `;
-  if (state.whole !== "") {
-    if (state.tagged !== state.whole) await tagRemote(context, session, state.whole);
-    if (state.parts) await removeParts(context, session);
+  if (state.imageId !== "") {
+    if (state.taggedId !== state.imageId) await tagRemote(context, session, state.imageId);
+    if (state.hasParts) await removeParts(context, session);
     return of(0, 0);
   }
-  if (state.present > 0) {
+  if (state.presentLayers > 0) {
     const host = session.remoteHost?.name;
-    progress(context, "remote", `${host} has ${state.present} of ${all} layers`);
+    progress(context, "remote", `${host} has ${state.presentLayers} of ${all} layers`);
   }
   progress(context, "local", `Exporting ${session.imageTag}`);
   const task = { image, state, steps, source };
@@ -92,21 +90,25 @@ async function throughSsh(
   return of(layers, bytes);
 }
 
+const SAVED: Source = { kind: "saved" };
+
 async function sourceOf(context: Context, session: Session, image: Image): Promise<Source> {
-  if (hasReadableLayers(image)) return "layers";
+  if (hasReadableLayers(image)) return { kind: "overlay2" };
   const { id } = image;
   const wanted = { sessionId: session.id, image: id, digest: id, platform: image };
   const stored = await readStoredImage(context, "local", wanted);
-  return stored?.diffIds.join() === image.layers.join() ? stored : "saved";
+  return stored?.diffIds.join() === image.layers.join()
+    ? { kind: "containerd", image: stored }
+    : SAVED;
 }
 
 /** What a dry run takes a remote engine for: it asks no host. What would be read it does not know either. */
 const NOTHING_THERE: RemoteState = {
-  whole: "",
-  tagged: "",
-  present: 0,
-  base: undefined,
-  parts: false,
+  imageId: "",
+  taggedId: "",
+  presentLayers: 0,
+  presentBlobs: undefined,
+  hasParts: false,
   format: "none",
 };
 
@@ -133,18 +135,18 @@ async function sendInSomeWay(context: Context, session: Session, task: Task): Pr
       progress(context, "local", `${error.message}: docker save reads the whole image instead`);
       // Parts may have come to be there.
       const state = await askRemote(context, session, task.image);
-      return await sendInSomeWay(context, session, { ...task, state, source: "saved" });
+      return await sendInSomeWay(context, session, { ...task, state, source: SAVED });
     }
-    const partial = source !== "saved" || state.present > 0;
+    const partial = source.kind !== "saved" || state.presentLayers > 0;
     if (!(error instanceof LoadFailure) || !partial || HOPELESS.test(error.message)) throw error;
     progress(context, "remote", `${error.message}: sending the whole image instead`);
     const whole = {
       ...state,
-      present: 0,
-      parts: true,
-      ...state.base === undefined ? {} : { base: [] },
+      presentLayers: 0,
+      hasParts: true,
+      ...state.presentBlobs === undefined ? {} : { presentBlobs: [] },
     };
-    return await sendImage(context, session, { ...task, state: whole, source: "saved" });
+    return await sendImage(context, session, { ...task, state: whole, source: SAVED });
   }
 }
 
@@ -153,7 +155,7 @@ async function sendImage(
   session: Session,
   { image, state, steps, source }: Task,
 ): Promise<Sent> {
-  const size = missingBytes(image, { present: state.present, steps });
+  const size = missingBytes(image, { present: state.presentLayers, steps });
   const all = image.layers.length;
   const shown = transfer(context, "remote", size);
   let layers = 0;
@@ -163,7 +165,7 @@ async function sendImage(
     size,
     source,
     sizes: layerSizes(image, {
-      stored: typeof source === "string" ? undefined : source,
+      stored: source.kind === "containerd" ? source.image : undefined,
       steps,
     }),
     events: {
@@ -184,8 +186,8 @@ async function sendImage(
     },
   }).finally(shown.clear);
   // docker save gives blobs, and does not say which are layers.
-  const unknown = source === "saved" && state.base !== undefined && layers === 0;
-  return { layers: unknown ? all - state.present : layers, bytes };
+  const unknown = source.kind === "saved" && state.presentBlobs !== undefined && layers === 0;
+  return { layers: unknown ? all - state.presentLayers : layers, bytes };
 }
 
 // docker shows its progress on a terminal only, and on stdout, which is not its place here.

@@ -44,13 +44,15 @@ interface Stored {
  */
 export async function* compress(
   source: AsyncIterable<Bytes>,
-  { format, size, through, onRate, learnt = {}, now = () => performance.now() }: {
+  { format, size, through, onRate, chosen, onChoice, now = () => performance.now() }: {
     readonly format: Format;
     /** Bytes to come, as far as is known. */
     readonly size: number;
     readonly through: Through;
-    /** The same for all streams over one link: what one has found out the next need not try. */
-    readonly learnt?: { argv?: readonly string[] };
+    /** The program that an earlier stream over the same link has chosen: it is not tried again. */
+    readonly chosen?: readonly string[] | undefined;
+    /** Hears which program is chosen. */
+    readonly onChoice?: ((argv: readonly string[]) => void) | undefined;
     /** Hears what the link carries, in bytes per second, when it has been measured. */
     readonly onRate?: (bytesPerSecond: number) => void;
     readonly now?: () => number;
@@ -60,7 +62,7 @@ export async function* compress(
   if (format !== "none" && size < WORTH_A_TRIAL) {
     return yield* through(ARGV[format].usual, upTo(pieces, Infinity));
   }
-  if (learnt.argv !== undefined) return yield* through(learnt.argv, upTo(pieces, Infinity));
+  if (chosen !== undefined) return yield* through(chosen, upTo(pieces, Infinity));
   let plain = yield* uncompressed(pieces, { format, now, enough: isEnough });
   if (plain !== undefined) onRate?.(plain);
   // What comes first may be what does not compress: the comparison is made again, ever more rarely.
@@ -72,7 +74,7 @@ export async function* compress(
       yield* through(argv, upTo(pieces, COMPRESSED_TRIAL, trial));
       if (trial.bytes < COMPRESSED_TRIAL) return;
       if (trial.bytes / (now() - began) * 1000 > WORTH_ITS_WORK * plain) {
-        learnt.argv = argv;
+        onChoice?.(argv);
         return yield* through(argv, upTo(pieces, Infinity));
       }
     }

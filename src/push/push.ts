@@ -5,7 +5,6 @@ import { compress } from "./compression.ts";
 import { assembleBlobs, blobsArgv, lowestLayers, type StoredImage } from "./containerd.ts";
 import { dockerArgv, dockerFailure, type Image, isClassic } from "../docker.ts";
 import { Failure } from "../error.ts";
-import { foremost } from "./settled.ts";
 import { assembleArchive, layersArgv } from "./overlay2.ts";
 import { type LayerSelection } from "./selection.ts";
 import { LoadFailure, loadWords } from "./remote_load.ts";
@@ -17,6 +16,7 @@ import type { RemoteState } from "./remote_state.ts";
 import type { Session } from "../session/session.ts";
 import { onRemoteHost } from "../ssh/argv.ts";
 import { UnfitLayer } from "./tar_split.ts";
+import { TwoAtATime } from "./two_at_a_time.ts";
 
 /** An image of the local engine, to be pushed. */
 type LocalImage = Omit<Image, "labels">;
@@ -31,18 +31,29 @@ export interface PushEvents {
   readonly onRate: (bytesPerSecond: number) => void;
 }
 
-/** How the local engine's image is read: layer by layer, blob by blob, or all of it as docker save gives it. */
-export type Source = "layers" | StoredImage | "saved";
+/**
+ * How the local engine's image is read: layer by layer out of the directories of overlay2, blob by blob out of
+ * containerd's content store, or as the archive that docker save makes of all of it.
+ */
+export type Source =
+  | { readonly kind: "overlay2" }
+  | { readonly kind: "containerd"; readonly image: StoredImage }
+  | { readonly kind: "saved" };
+
+type Argv = readonly string[];
 
 const TRY_AGAIN =
   "The images there are as they were. Run dockerdo push again: parts that were complete are not sent twice.";
 
 interface Transfer {
   readonly image: LocalImage;
-  readonly state: Pick<RemoteState, "present" | "base" | "parts" | "format">;
+  readonly state: Pick<RemoteState, "presentLayers" | "presentBlobs" | "hasParts" | "format">;
   /** Bytes to send, as far as is known. */
   readonly size: number;
   readonly events: PushEvents;
+  /** The program that compresses best over this link, where an earlier part has found it. */
+  readonly compressor?: Argv | undefined;
+  readonly onCompressor?: (argv: Argv) => void;
 }
 
 /**
@@ -61,7 +72,7 @@ export async function streamImage(
     readonly sizes: readonly number[] | undefined;
   },
 ): Promise<number> {
-  if (source === "saved") return await sendSaved(context, session, transfer);
+  if (source.kind === "saved") return await sendSaved(context, session, transfer);
   return await sendParts(context, session, { ...transfer, source, sizes });
 }
 
@@ -83,68 +94,67 @@ export function partEnds(sizes: readonly number[], present: number): number[] {
   return [...ends, sizes.length];
 }
 
+/** Sends the image part by part: one is on its way while the remote engine unpacks the one before. */
 async function sendParts(
   context: Context,
   session: Session,
   { source, sizes, ...transfer }: Transfer & {
-    readonly source: Exclude<Source, "saved">;
+    readonly source: Exclude<Source, { kind: "saved" }>;
     readonly sizes: readonly number[] | undefined;
   },
 ): Promise<number> {
   const { image, state, events } = transfer;
   const all = image.layers.length;
-  const ends = sizes === undefined ? [all] : partEnds(sizes, state.present);
-  const sendings: Promise<number>[] = [];
+  const ends = sizes === undefined ? [all] : partEnds(sizes, state.presentLayers);
+  const parts = new TwoAtATime();
   const passed: { done: number; sent: number }[] = [];
-  const learnt = {};
-  let { present, base } = state;
-  const failures: unknown[] = [];
+  const sum = (key: "done" | "sent"): number => passed.reduce((sum, part) => sum + part[key], 0);
+  let { presentLayers, presentBlobs } = state;
+  let compressor: Argv | undefined;
   for (const [number, end] of ends.entries()) {
-    // One part on its way, one that is unpacked.
-    await Promise.allSettled(sendings.slice(0, -1));
-    if (failures.length > 0) break;
-    const streamed = Promise.withResolvers<void>();
-    const earlier = sendings.at(-1);
-    const size = sizes?.slice(present, end).reduce((sum, size) => sum + size, 0) ?? transfer.size;
-    const part = end === all ? undefined : partOf(image, { layers: end, sessionId: session.id });
-    const sending = sendRead(context, session, {
+    const size = sizes?.slice(presentLayers, end).reduce((sum, size) => sum + size, 0) ??
+      transfer.size;
+    const hasParts = state.hasParts || ends.length > 1;
+    const part = {
       ...transfer,
       image: { ...image, layers: image.layers.slice(0, end) },
-      state: { ...state, present, base, parts: state.parts || ends.length > 1 },
+      state: { ...state, presentLayers, presentBlobs, hasParts },
       size,
       source,
-      part,
-      learnt,
-      // An engine takes a layer only where those below it are.
-      beforeEnd: async (layers) => {
-        if (base !== undefined) base = layers;
-        streamed.resolve();
-        await earlier;
-      },
+      part: end === all ? undefined : partOf(image, { layers: end, sessionId: session.id }),
+      compressor,
+      onCompressor: (argv: Argv) => compressor = argv,
       events: {
         ...events,
-        onSize: (bytes) => ends.length === 1 && events.onSize(bytes),
-        onRate: (rate) => number === 0 && events.onRate(rate),
-        onBytes: (bytes) => {
-          if (failures.length > 0) throw failures[0];
+        onSize: (bytes: number) => ends.length === 1 && events.onSize(bytes),
+        onRate: (rate: number) => number === 0 && events.onRate(rate),
+        onBytes: (bytes: { done: number; sent: number }) => {
+          if (parts.failures.length > 0) throw parts.failures[0];
           passed[number] = bytes;
-          const sum = (key: "done" | "sent"): number =>
-            passed.reduce((sum, bytes) => sum + bytes[key], 0);
           events.onBytes({ done: sum("done"), sent: sum("sent") });
         },
       },
+    };
+    await parts.start(async ({ streamed, earlier }) => {
+      await sendRead(context, session, {
+        ...part,
+        beforeEnd: async (layers) => {
+          if (presentBlobs !== undefined) presentBlobs = layers;
+          streamed();
+          // An engine takes a layer only where those below it are.
+          await earlier;
+        },
+      });
     });
-    sending.catch((error) => failures.push(error));
-    sendings.push(sending);
-    await Promise.race([streamed.promise, sending]).catch(() => {});
-    present = end;
+    presentLayers = end;
   }
-  await Promise.allSettled(sendings);
-  if (failures.length > 0) {
+  try {
+    await parts.finished();
+  } catch (error) {
     await removeReaders(context, session.id);
-    throw foremost(failures);
+    throw error;
   }
-  return passed.reduce((sum, { sent }) => sum + sent, 0);
+  return sum("sent");
 }
 
 /** The configuration of an image of the lowest layers, which nobody runs. */
@@ -166,14 +176,17 @@ async function sendRead(
   context: Context,
   session: Session,
   { source, part, beforeEnd, ...transfer }: Transfer & {
-    readonly source: Exclude<Source, "saved">;
+    readonly source: Exclude<Source, { kind: "saved" }>;
     /** The configuration, where this is a part of the image only. */
     readonly part: Bytes | undefined;
-    readonly learnt: { argv?: readonly string[] };
     readonly beforeEnd: NonNullable<LayerSelection["beforeEnd"]>;
   },
 ): Promise<number> {
-  const { image, state: { present, base }, events: { onLayer, onSize } } = transfer;
+  const {
+    image,
+    state: { presentLayers: present, presentBlobs: base },
+    events: { onLayer, onSize },
+  } = transfer;
   const wanted: LayerSelection = {
     present,
     beforeEnd,
@@ -185,8 +198,8 @@ async function sendRead(
   const id = part === undefined ? undefined : `sha256:${await sha256(part)}`;
   const failure = ({ stderr }: Finished): Failure => new UnfitLayer(stderr.trim());
   const whole = { ...transfer, part: part !== undefined, failure };
-  if (source === "layers") {
-    return await send(context, session, {
+  if (source.kind === "overlay2") {
+    return await exportAndLoad(context, session, {
       ...whole,
       id: id ?? image.id,
       argv: await layersArgv(session.id, image, wanted),
@@ -194,9 +207,9 @@ async function sendRead(
     });
   }
   const stored = part === undefined
-    ? source
-    : await lowestLayers(source, { layers: image.layers.length, configuration: part });
-  return await send(context, session, {
+    ? source.image
+    : await lowestLayers(source.image, { layers: image.layers.length, configuration: part });
+  return await exportAndLoad(context, session, {
     ...whole,
     id: stored.config.digest,
     argv: blobsArgv(session.id, image, { stored, present }),
@@ -209,7 +222,8 @@ async function sendSaved(
   session: Session,
   { names, ...transfer }: Transfer & { readonly names?: ReadonlyMap<string, number> },
 ): Promise<number> {
-  const { image, state: { present, base }, events: { onLayer } } = transfer;
+  const { image, state: { presentLayers: present, presentBlobs: base }, events: { onLayer } } =
+    transfer;
   const argv = dockerArgv("local", ["save", image.id]);
   const thinning: Thinning = {
     digests: image.layers,
@@ -221,7 +235,7 @@ async function sendSaved(
     ...names === undefined ? {} : { names },
   };
   try {
-    return await send(context, session, {
+    return await exportAndLoad(context, session, {
       ...transfer,
       id: isClassic(image) ? image.id : "",
       argv,
@@ -236,14 +250,13 @@ async function sendSaved(
   }
 }
 
-async function send(
+async function exportAndLoad(
   context: Context,
   session: Session,
-  { image, state, size, events, id, part = false, learnt, argv, archive, failure }: Transfer & {
+  { id, part = false, argv, archive, failure, ...transfer }: Transfer & {
     /** What a classic image store will call the image; empty where that is not known. */
     readonly id: string;
     readonly part?: boolean;
-    readonly learnt?: { argv?: readonly string[] };
     /** Has the local engine export the image. */
     readonly argv: readonly string[];
     /** Makes of what that writes the archive that goes over the link. */
@@ -251,13 +264,14 @@ async function send(
     readonly failure: (exported: Finished) => Failure;
   },
 ): Promise<number> {
-  const { base, parts, format } = state;
+  const { image, state, size, events, compressor, onCompressor } = transfer;
+  const { presentBlobs, hasParts, format } = state;
   const load = loadWords(session, {
     format,
-    id: base === undefined ? id : "",
+    id: presentBlobs === undefined ? id : "",
     part,
     layers: image.layers,
-    parts,
+    parts: hasParts,
   });
   let done = 0;
   let bytes = 0;
@@ -274,7 +288,8 @@ async function send(
           format,
           size,
           through: (argv, source) => through(context, argv, source),
-          ...learnt === undefined ? {} : { learnt },
+          chosen: compressor,
+          onChoice: onCompressor,
           onRate: events.onRate,
         },
       ),

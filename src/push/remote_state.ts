@@ -11,15 +11,15 @@ import { captureOnRemoteHost } from "../ssh/master.ts";
 /** What the remote engine has of an image, and how to send it the rest. */
 export interface RemoteState {
   /** The id by which it has the whole image, under whatever name; empty where it has not. */
-  readonly whole: string;
+  readonly imageId: string;
   /** The id of the image that has the tag there; empty where none has. */
-  readonly tagged: string;
+  readonly taggedId: string;
   /** How many of the lowest layers it has. */
-  readonly present: number;
+  readonly presentLayers: number;
   /** The blobs of these layers, where it has containerd's image store: an image there is made of blobs. */
-  readonly base: readonly Descriptor[] | undefined;
+  readonly presentBlobs: readonly Descriptor[] | undefined;
   /** It has parts of images of this session, from a push that came to no end. */
-  readonly parts: boolean;
+  readonly hasParts: boolean;
   readonly format: Format;
 }
 
@@ -90,13 +90,13 @@ export async function askRemote(
     : [];
   return {
     // The id of an image for several platforms says nothing of what is there.
-    whole: known.some(([known, , digests]) => known === id && digests === JSON.stringify(layers))
+    imageId: known.some(([known, , digests]) => known === id && digests === JSON.stringify(layers))
       ? id
       : same?.id ?? "",
-    tagged: known.find(([, tags]) => tags?.includes(`"${session.imageTag}"`))?.[0] ?? "",
-    present: containerd ? lowest.length : present,
-    base: containerd ? lowest : undefined,
-    parts: answers("part").length > 0,
+    taggedId: known.find(([, tags]) => tags?.includes(`"${session.imageTag}"`))?.[0] ?? "",
+    presentLayers: containerd ? lowest.length : present,
+    presentBlobs: containerd ? lowest : undefined,
+    hasParts: answers("part").length > 0,
     format: await commonFormat(context, answers("program")),
   };
 }

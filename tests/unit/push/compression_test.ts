@@ -26,10 +26,11 @@ async function* inChunks(bytes: Bytes): AsyncGenerator<Bytes> {
 /** What a link of a rate gets, with the programs that were started and the rate that was measured. */
 async function overLink(
   format: Format,
-  { size, bytesPerSecond, learnt = {} }: {
+  { size, bytesPerSecond, chosen, onChoice }: {
     size: number;
     bytesPerSecond: number;
-    learnt?: { argv?: readonly string[] };
+    chosen?: readonly string[] | undefined;
+    onChoice?: (argv: readonly string[]) => void;
   },
 ): Promise<{ wire: Bytes; programs: string[]; rate: number | undefined }> {
   let clock = 0;
@@ -39,7 +40,8 @@ async function overLink(
   const stream = compress(inChunks(numbers(size)), {
     format,
     size,
-    learnt,
+    chosen,
+    onChoice,
     through: (argv, source) => {
       programs.push(argv.join(" "));
       return through(testContext(), argv, source);
@@ -116,10 +118,10 @@ Deno.test("what does not compress goes as it is, until a later trial finds what 
 });
 
 Deno.test("what one stream has found out of the link the next does not try", async () => {
-  const learnt: { argv?: readonly string[] } = {};
-  const size = 30 * MiB;
-  const first = await overLink("zstd", { size, bytesPerSecond: 12.5e6, learnt });
-  const second = await overLink("zstd", { size, bytesPerSecond: 12.5e6, learnt });
+  let chosen: readonly string[] | undefined;
+  const link = { size: 30 * MiB, bytesPerSecond: 12.5e6 };
+  const first = await overLink("zstd", { ...link, onChoice: (argv) => chosen = argv });
+  const second = await overLink("zstd", { ...link, chosen });
   assert.deepEqual([first.programs.length, second.programs], [2, ["zstd -q -3 -c"]]);
   assert.ok(second.wire.length < first.wire.length, `${second.wire.length} ${first.wire.length}`);
 });

@@ -27,11 +27,11 @@ Deno.test("askRemote() learns that the whole image is there, and what has its ta
         `known sha256:old ["b:1","dockerdo-debian:bookworm-demo"] ["sha256:9"]\npresent 3\n`,
     ),
     {
-      whole: ID,
-      tagged: "sha256:old",
-      present: 3,
-      base: undefined,
-      parts: false,
+      imageId: ID,
+      taggedId: "sha256:old",
+      presentLayers: 3,
+      presentBlobs: undefined,
+      hasParts: false,
       format: "zstd",
     },
   );
@@ -40,22 +40,22 @@ Deno.test("askRemote() learns that the whole image is there, and what has its ta
 Deno.test("askRemote() does not take the id of an index for what another platform has of it", async () => {
   const state = await asked(`known ${ID} ["a:1"] ["sha256:7"]\npresent 0\ncontainerd\n`);
   assert.deepEqual(state, {
-    whole: "",
-    tagged: "",
-    present: 0,
-    base: [],
-    parts: false,
+    imageId: "",
+    taggedId: "",
+    presentLayers: 0,
+    presentBlobs: [],
+    hasParts: false,
     format: "none",
   });
 });
 
 Deno.test("askRemote() learns how many layers a classic image store has", async () => {
   assert.deepEqual(await asked("present 2\nprogram gzip\npart 0123\npart 4567\n"), {
-    whole: "",
-    tagged: "",
-    present: 2,
-    base: undefined,
-    parts: true,
+    imageId: "",
+    taggedId: "",
+    presentLayers: 2,
+    presentBlobs: undefined,
+    hasParts: true,
     format: "gzip",
   });
 });
@@ -68,7 +68,7 @@ Deno.test("askRemote() knows the image by its settings where the stores call it 
   });
   const json = JSON.stringify([there("A=c"), there("A=b")], undefined, 4);
   const whole = async (answer: string, image = IMAGE): Promise<unknown> =>
-    (await asked(answer, image) as { whole: string }).whole;
+    (await asked(answer, image) as { imageId: string }).imageId;
   assert.deepEqual(
     [
       await whole(`present 3\ncontainerd\n${json}\n`),
@@ -84,7 +84,7 @@ Deno.test("askRemote() learns which blobs the layers are that containerd's image
   const stored = await storedBlobs({ diffIds: ["sha256:1", "sha256:2"] });
   const answer = (text: string, layers = LAYERS): Promise<unknown> =>
     asked(`present 2\ncontainerd\n\x1f${stored.digest}${text}`, { ...IMAGE, layers });
-  const known = { whole: "", tagged: "", parts: false, format: "none" };
+  const known = { imageId: "", taggedId: "", hasParts: false, format: "none" };
   assert.deepEqual(
     [
       await answer(stored.output),
@@ -93,9 +93,9 @@ Deno.test("askRemote() learns which blobs the layers are that containerd's image
       await answer("\x1f/store\x1fnothing"),
     ],
     [
-      { ...known, present: 2, base: stored.manifest.layers },
-      { ...known, present: 0, base: [] },
-      { ...known, present: 0, base: [] },
+      { ...known, presentLayers: 2, presentBlobs: stored.manifest.layers },
+      { ...known, presentLayers: 0, presentBlobs: [] },
+      { ...known, presentLayers: 0, presentBlobs: [] },
     ],
   );
 });
