@@ -102,7 +102,7 @@ Deno.test("push sends the layers that the remote engine lacks, then nothing, the
   assert.equal(lines[0], "[remote] reykjavik has 1 of 3 layers");
   assert.deepEqual(lines.filter((line) => / Layer /.test(line)).sort(), [
     "[remote] Layer 2 of 3: 591 kB",
-    "[remote] Layer 3 of 3: 2 kB",
+    "[remote] Layer 3 of 3: 2.05 kB",
   ]);
   assertSent(lines.at(-1) ?? "", "2 of 3 layers", 250_000);
   assert.equal(await idOf(reykjavik, user.tag), first);
@@ -441,7 +441,7 @@ Deno.test("the parts of a big image go over one after the other, and none is lef
     told.slice(0, -1).filter((line) => !line.includes("dockerdo build --remote")),
     [
       `[local] Exporting ${user.tag}`,
-      ...["85.3 MB", "40 MB", "40 MB", "2 kB"].map((size, at) =>
+      ...["85.3 MB", "40 MB", "40 MB", "2.05 kB"].map((size, at) =>
         `[remote] Layer ${at + 1} of 4: ${size}`
       ),
     ],
