@@ -131,7 +131,7 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
     context.stdout(`dockerdo ${manifest.version}\n`);
     return 0;
   }
-  surfaceSignals();
+  await surfaceSignals(context);
   return await runVerb(context, verb, words);
 }
 

@@ -33,9 +33,16 @@ export function usageFailure(message: string, hint?: string): Failure {
 
 /**
  * The lines that a failure shows on stderr, without colour. Anything that is not a {@link Failure} is a
- * defect of dockerdo itself and asks for `DOCKERDO_DEBUG=1`, which adds the stack.
+ * defect of dockerdo itself and asks for `DOCKERDO_DEBUG=1`, which adds the stack. Where undoing failed too, the
+ * first reason comes first.
  */
 export function describeFailure(error: unknown, options: { readonly debug: boolean }): string {
+  if (error instanceof SuppressedError) {
+    const [first, second] = [error.suppressed, error.error].map((one) =>
+      describeFailure(one, options)
+    );
+    return `${first}\n${second?.replace(/^dockerdo: /, "dockerdo: undoing it failed too: ")}`;
+  }
   const lines: string[] = [];
   if (error instanceof Failure) {
     lines.push(`dockerdo: ${error.message}`);
@@ -53,6 +60,7 @@ export function describeFailure(error: unknown, options: { readonly debug: boole
 }
 
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof SuppressedError) return exitCodeOf(error.suppressed);
   return error instanceof Failure ? error.exitCode : 1;
 }
 
@@ -70,4 +78,21 @@ export async function endingAsText(
     stderr(describeFailure(error, { debug: Boolean(env["DOCKERDO_DEBUG"]) }) + "\n");
     return exitCodeOf(error);
   }
+}
+
+/** Has `action` run when `undo` is disposed of; where it fails, that is printed and the other actions still run. */
+export function deferUndo(
+  undo: AsyncDisposableStack,
+  { stderr }: { readonly stderr: (text: string) => void },
+  action: () => Promise<unknown>,
+): void {
+  undo.defer(async () => {
+    try {
+      await action();
+    } catch (error) {
+      const [first = "", ...hints] = describeFailure(error, { debug: false }).split("\n");
+      const text = first.replace(/^dockerdo: /, "dockerdo: undoing failed: ");
+      stderr([text, ...hints, ""].join("\n"));
+    }
+  });
 }

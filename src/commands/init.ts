@@ -5,7 +5,7 @@ import { loadConfig } from "../config/config.ts";
 import { connectRemoteHost, disconnectRemoteHost } from "../lifecycle/connection.ts";
 import { writeSshConfig } from "../ssh/config_file.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
-import { Failure, usageFailure } from "../error.ts";
+import { deferUndo, Failure, usageFailure } from "../error.ts";
 import { overlayTag, parseReference } from "../image/reference.ts";
 import { checkMountPoint } from "../mount/mount.ts";
 import { progress } from "../output.ts";
@@ -101,7 +101,11 @@ async function init(context: Context, flags: InitFlags, name?: string): Promise<
   if (session.remoteHost !== null) {
     progress(context, "local", `Connecting to ${session.remoteHost.name}`);
   }
-  undo.defer(() => disconnectRemoteHost({ ...context, verbose: false }, session, { force: true }));
+  deferUndo(
+    undo,
+    context,
+    () => disconnectRemoteHost({ ...context, verbose: false }, session, { force: true }),
+  );
   await connectRemoteHost(context, session, { interactive: true });
   undo.move();
 
@@ -176,13 +180,12 @@ async function makeSessionDir(
   if (context.dryRun) {
     return {
       ...planned,
-
       socketDir: "/tmp/dockerdo-XXXXXX",
     };
   }
   const { dir } = planned;
   await makeNamedDir(dir, planned.name);
-  undo.defer(() => Deno.remove(dir, { recursive: true }));
+  deferUndo(undo, context, () => Deno.remove(dir, { recursive: true }));
   const socketDir = await makeSocketDir(context, planned.id);
   undo.defer(() => Deno.remove(socketDir, { recursive: true }).catch(() => {}));
   const session = { ...planned, dir, socketDir };
@@ -191,7 +194,7 @@ async function makeSessionDir(
   for (const [file, fish] of [["activate", false], ["activate.fish", true]] as const) {
     await Deno.writeTextFile(`${dir}/${file}`, activateScript(session, { fish }), { mode: 0o700 });
   }
-  undo.defer(() => forgetSession(context, session));
+  deferUndo(undo, context, () => forgetSession(context, session));
   await indexSession(context, session);
   return session;
 }

@@ -27,12 +27,13 @@ import {
   sessionContainers,
 } from "../docker.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
-import { Failure, usageFailure } from "../error.ts";
+import { deferUndo, Failure, usageFailure } from "../error.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
 import { checkMountPoint } from "../mount/mount.ts";
 import { isMounted } from "../mount/table.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
+import { remoteHostForSsh } from "../session/remote_host.ts";
 import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
 
 interface RunFlags extends SessionFlags {
@@ -113,7 +114,7 @@ async function bringUp(
 
   await using undo = new AsyncDisposableStack();
   progress(context, "remote", `Starting the container ${session.containerName}`);
-  undo.defer(() => removeContainers(context, session));
+  deferUndo(undo, context, () => undoRun(context, session));
   const containerId = await dockerRun(context, session, runArguments);
   if (!context.dryRun) {
     const { connect, mount, record } = session;
@@ -124,11 +125,13 @@ async function bringUp(
       record,
       containerId,
     }));
-    undo.defer(async () => {
-      await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
-    });
+    deferUndo(
+      undo,
+      context,
+      () => updateSession(session.dir, (stored) => ({ ...stored, containerId: null })),
+    );
   }
-  undo.defer(() => disconnectContainer(context, session, { force: true }));
+  deferUndo(undo, context, () => disconnectContainer(context, session, { force: true }));
   try {
     await connectContainer(context, session, { containerId, key });
   } catch (error) {
@@ -201,9 +204,9 @@ async function clearTheWay(context: Context, session: Session): Promise<void> {
   const own = await findContainer(context, session);
   if (own !== undefined && own.status !== "created") {
     throw new Failure(`the container ${own.name} is there already (${own.status})`, {
-      hint: own.status === "running"
+      hint: own.status === "running" && own.id === session.containerId
         ? "Use it with dodo, or remove it first: dockerdo rm --force"
-        : "dockerdo start brings it back; dockerdo rm removes it.",
+        : "dockerdo start connects to it; dockerdo rm --force removes it.",
     });
   }
   const named = await inspectContainer(context, session, session.containerName);
@@ -217,6 +220,20 @@ async function clearTheWay(context: Context, session: Session): Promise<void> {
     await checkMountPoint(context, containerMount(session));
   } else {
     await disconnectContainer(context, session, { force: false });
+  }
+}
+
+async function undoRun(context: Context, session: Session): Promise<void> {
+  try {
+    await removeContainers(context, session);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const { remoteHost, containerName } = session;
+    const login = remoteHost === null ? "" : `ssh ${remoteHostForSsh(remoteHost)} `;
+    throw new Failure(error.message, {
+      cause: error,
+      hint: `What may be left there: ${login}docker rm -f ${containerName}`,
+    });
   }
 }
 
@@ -244,11 +261,15 @@ async function dockerRun(
     session.imageTag,
     ...session.connect === "port" ? [] : SLEEP,
   ];
-  let started = await captureDocker(context, session, { words: words(["--init"]) });
+  const relative = true;
+  let started = await captureDocker(context, session, { words: words(["--init"]), relative });
   if (started.code !== 0 && /docker-init/.test(started.stderr)) {
     // An engine without its init program: then the stop is to be a quick one at least.
     await removeContainers(context, session);
-    started = await captureDocker(context, session, { words: words(["--stop-signal", "KILL"]) });
+    started = await captureDocker(context, session, {
+      words: words(["--stop-signal", "KILL"]),
+      relative,
+    });
   }
   if (started.code !== 0) throw dockerFailure(session, "Starting the container", started);
   if (started.stderr.trim() !== "") context.stderr(started.stderr);

@@ -19,6 +19,7 @@ import { docker } from "../docker.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
 import { Failure } from "../error.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
+import { isWithin } from "../paths.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
@@ -85,6 +86,12 @@ async function startContainer(
   }
   await connectContainer(context, session, { containerId: container.id, key });
   progress(context, "container", `Ready: ${containerMount(session)}`);
+  // We were started in a mount that had died: the shell is still in that one.
+  if (isWithin(context.cwd, containerMount(session)) && Deno.cwd() === "/") {
+    context.stderr(
+      "dockerdo: this shell is still in the mount that died; cd . enters the new one\n",
+    );
+  }
 }
 
 /** The session with what the flags say of its mount; a mount of another kind goes first. */

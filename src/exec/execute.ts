@@ -1,7 +1,7 @@
 import { Failure, usageFailure } from "../error.ts";
 import { inputsPath, recordExecution } from "../history/executions.ts";
 import { isWithin } from "../paths.ts";
-import { capture } from "../process/child.ts";
+import { capture, endChild } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
 import { runForeground } from "../process/foreground.ts";
 import { quoteForLogin } from "../quote.ts";
@@ -249,7 +249,7 @@ async function runInContainer(
       const name = again ? "KILL" : signal.slice(3);
       capture({ ...context, verbose: false }, signalling(name), { detached: true, limitMs: 10_000 })
         .catch(() => {});
-      if (terminal || again) child.kill("SIGTERM");
+      if (terminal || again) endChild(child, "SIGTERM");
     },
   });
   if (interruption !== undefined && (code === 255 || code === 143 || code === 137)) {

@@ -32,7 +32,7 @@ export async function buildImage(
     engine === "local" ? [...argv] : onRemoteHost(session, argv);
   if (!needsContext(dockerfile, onBuild)) {
     const argv = onEngine(["docker", "build", ...words, "-"]);
-    return await run(context, argv, { input: dockerfile, stdout: "stderr" });
+    return await run(context, argv, { input: dockerfile, stdout: "stderr", relative: true });
   }
   const remote = engine !== "local" && session.remoteHost !== null;
   const dir = remote ? session.buildDir : session.workDir;
@@ -56,6 +56,7 @@ export async function buildImage(
     input: files.map((file) => `${file}\0`).join(""),
     encoding: "latin1",
     stdout: "stderr",
+    relative: true,
   });
 }
 

@@ -2,6 +2,7 @@ import { doctorHint, Failure } from "../error.ts";
 import { capture } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
 import { selfCommand } from "../process/own_command.ts";
+import { isWithin } from "../paths.ts";
 import { quoteAll } from "../quote.ts";
 import { journalPath, relayDir, type Session } from "../session/session.ts";
 import { type Destination, sshConfigPath, sshHost } from "../ssh/argv.ts";
@@ -217,6 +218,8 @@ export async function unmount(
   const point = mountPoint(session, destination);
   if (point === undefined) return;
   if (await isMounted(context, session, destination)) {
+    // We may stand in it ourselves.
+    if (!context.dryRun) Deno.chdir("/");
     const { code, stderr } = await capture(context, unmountCommand(point), { limitMs: 5000 });
     if (code !== 0 && !force) {
       throw busyFailure(point, stderr.trim(), await mountHolders(context, point));
@@ -227,6 +230,10 @@ export async function unmount(
         : ["umount", "-f", point];
       await capture(context, lazy, { limitMs: 5000 });
       await endServer(context, sourceName(session, destination));
+      if (isWithin(context.cwd, point)) {
+        const dir = quoteAll([session.workDir]);
+        context.stderr(`dockerdo: the current directory was in that mount: cd ${dir}\n`);
+      }
     }
   }
   if (context.dryRun) return;
@@ -244,9 +251,11 @@ async function removeIfEmpty(context: Context, point: string): Promise<void> {
 }
 
 function busyFailure(point: string, words: string, holders: readonly Holder[]): Failure {
-  const who = holders.map(({ pid, name }) => `${name} (pid ${pid})`).join(", ");
+  const who = holders.map(({ pid, name }) =>
+    pid === Deno.ppid ? `this shell (${name}, pid ${pid})` : `${name} (pid ${pid})`
+  ).join(", ");
   return new Failure(
     who === "" ? `unmounting ${point} failed: ${words}` : `${point} is in use by ${who}`,
-    { hint: "Leave that directory or end what uses it, or repeat the command with --force." },
+    { hint: "Leave that directory or end what uses it; dockerdo stop --force detaches it." },
   );
 }

@@ -10,7 +10,13 @@ export interface Finished {
 }
 
 interface ChildOptions {
+  /**
+   * The child's directory; by default /. In the user's it would keep a mount busy, and not start where that
+   * directory is gone.
+   */
   readonly cwd?: string;
+  /** The child's words may have relative paths of the user's: it runs in the context's directory. */
+  readonly relative?: boolean;
   /** Variables added to the context's. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -52,13 +58,45 @@ let received: Deno.Signal | undefined;
 
 const onReceived = new Set<() => void>();
 
+/** What our children are to ignore as we do: Deno catches a signal once it listens to any, and they would not. */
+let ignored: ReadonlySet<Deno.Signal> = new Set();
+
+type Ending = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+const EXIT_CODES: Readonly<Record<Ending, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+/** The signals of a `SigIgn` mask (proc(5)) among `signals`: nohup(1) and a shell's `&` have them ignored. */
+export function ignoredSignals(
+  mask: string,
+  signals: readonly Deno.Signal[],
+): ReadonlySet<Deno.Signal> {
+  const numbers: Readonly<Partial<Record<Deno.Signal, number>>> = {
+    SIGHUP: 1,
+    SIGINT: 2,
+    SIGQUIT: 3,
+    SIGTERM: 15,
+  };
+  const low = parseInt(mask.slice(-8), 16) || 0;
+  return new Set(signals.filter((signal) => (low >> ((numbers[signal] ?? 0) - 1)) & 1));
+}
+
 /**
  * From now on SIGINT, SIGTERM and SIGHUP end the running child and surface as a {@link Failure} where it is
- * awaited, so that a command can undo what it did. Exit codes 130, 143 and 129.
+ * awaited, so that a command can undo what it did. Exit codes 130, 143 and 129. A signal that whoever started
+ * us has set to be ignored stays ignored.
  */
-export function surfaceSignals(): void {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+export async function surfaceSignals(context: Context): Promise<void> {
+  const signals: readonly Ending[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  // Deno itself may not open anything in /proc; a child inherits what is ignored.
+  const status = Deno.build.os !== "linux" ? "" : (await capture(
+    { ...context, verbose: false },
+    ["cat", "/proc/self/status"],
+    { question: true },
+  ).catch(() => undefined))?.stdout ?? "";
+  ignored = ignoredSignals(/^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "", signals);
+  for (const signal of signals) {
     Deno.addSignalListener(signal, () => {
+      if (ignored.has(signal)) return;
       received = signal;
       for (const child of children) endChild(child, signal);
       for (const wake of onReceived) wake();
@@ -70,31 +108,62 @@ function throwIfInterrupted(): void {
   if (received === undefined) return;
   const signal = received;
   received = undefined;
-  const exitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal as string] ?? 1;
+  const exitCode = EXIT_CODES[signal as Ending] ?? 1;
   throw new Failure(`interrupted by ${signal}`, { exitCode });
 }
 
-/** For a command that waits without a child: rejects with the {@link Failure} of the next signal. */
-export function interruption(): Promise<never> {
+/**
+ * For a command that waits without a child: what `work` comes to, or the {@link Failure} of a signal that comes
+ * before.
+ */
+export async function unlessInterrupted<T>(work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  // Whoever asked may have gone by then.
-  promise.catch(() => {});
-  onReceived.add(() => {
+  const wake = (): void => {
     try {
       throwIfInterrupted();
     } catch (error) {
       reject(error);
     }
-  });
-  return promise;
+  };
+  onReceived.add(wake);
+  try {
+    wake();
+    return await Promise.race([work, promise]);
+  } finally {
+    onReceived.delete(wake);
+  }
+}
+
+/** Rejects with the {@link Failure} of the next signal, and never does anything else. */
+export function interruption(): Promise<never> {
+  const interrupted = unlessInterrupted(new Promise<never>(() => {}));
+  // Whoever asked may have gone by then.
+  interrupted.catch(() => {});
+  return interrupted;
+}
+
+/**
+ * What a child gets of an environment. The loader's variables are those of the user's programs, not of ssh and
+ * docker, which may not start with them; and Deno starts no child that has one.
+ */
+export function childEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(LD|DYLD)_/.test(name)));
 }
 
 /** Starts a child with nothing of our own environment; its end is to be awaited by {@link finish}. */
 export function spawn(argv: readonly string[], options: Deno.CommandOptions): Deno.ChildProcess {
   throwIfInterrupted();
-  const [program = "", ...args] = argv;
+  const [program = "", ...args] = ignoring(argv);
   try {
-    const child = new Deno.Command(program, { ...options, args, clearEnv: true }).spawn();
+    const env = childEnvironment(options.env ?? {});
+    const child = new Deno.Command(program, {
+      ...options,
+      // ssh over a master does not respect an ignored SIGHUP, so it gets none: the terminal's goes to a process group.
+      ...ignored.size > 0 && { detached: true },
+      env,
+      args,
+      clearEnv: true,
+    }).spawn();
     children.add(child);
     return child;
   } catch (cause) {
@@ -104,6 +173,12 @@ export function spawn(argv: readonly string[], options: Deno.CommandOptions): De
         hint: "Pass what is long through a file or a pipe.",
       });
     }
+    if (options.cwd !== undefined && !isDirectory(options.cwd)) {
+      throw new Failure(`cannot start ${program} in ${options.cwd}: the directory is gone`, {
+        cause,
+        hint: "cd to another one; where it was in a mount, dockerdo start brings that back.",
+      });
+    }
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     const name = program.split("/").at(-1) ?? program;
     const hint = INSTALL_HINTS[name];
@@ -111,6 +186,20 @@ export function spawn(argv: readonly string[], options: Deno.CommandOptions): De
       cause,
       ...(hint === undefined ? {} : { hint: `${hint}\n${doctorHint()}` }),
     });
+  }
+}
+
+function ignoring(argv: readonly string[]): readonly string[] {
+  if (ignored.size === 0) return argv;
+  const names = Array.from(ignored, (signal) => signal.slice("SIG".length)).join(" ");
+  return ["sh", "-c", `trap "" ${names}; exec "$@"`, "sh", ...argv];
+}
+
+function isDirectory(path: string | URL): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
   }
 }
 
@@ -150,7 +239,7 @@ function asPrintf(input: string): string {
 /** Directory and environment of a child. */
 export function surroundings(context: Context, options: ChildOptions): Deno.CommandOptions {
   return {
-    cwd: options.cwd ?? (context.cwd || "/"),
+    cwd: options.cwd ?? (options.relative === true && context.cwd || "/"),
     env: options.env === undefined ? context.env : { ...context.env, ...options.env },
   };
 }
@@ -199,12 +288,18 @@ export async function run(
 
 /**
  * Starts a child that we talk with on its stdin and stdout for as long as it lives; environment, directory and
- * stderr are our own. Its end is the caller's affair.
+ * stderr are our own, the former by {@link childEnvironment}. Its end is the caller's affair.
  */
 export function converse(argv: readonly string[]): Deno.ChildProcess {
   const [program = "", ...args] = argv;
-  return new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "inherit" })
-    .spawn();
+  return new Deno.Command(program, {
+    args,
+    clearEnv: true,
+    env: childEnvironment(Deno.env.toObject()),
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
 }
 
 /** Runs a child and returns its exit code and output; in a dry run a change is only printed. */

@@ -1,8 +1,11 @@
 /** The context of this process: its environment, directory and streams. */
 export function hostContext(): Context {
+  const { DOCKERDO_CWD: told, ...env } = Deno.env.toObject();
   return {
-    env: hostEnvironment(Deno.env.toObject()),
-    cwd: currentDirectory(),
+    env: hostEnvironment(env),
+    cwd: told === undefined
+      ? systemDirectory() ?? directoryCalled(env["PWD"])
+      : directoryCalled(told),
     verbose: false,
     dryRun: false,
     stdout: (text) => writeAll(Deno.stdout, text),
@@ -19,12 +22,26 @@ export function hostEnvironment(env: Record<string, string>): Record<string, str
   return path === undefined ? env : { ...env, PATH: path };
 }
 
-// A directory that was removed has no name any more, and one that is no UTF-8 none for Deno; most commands need none.
-function currentDirectory(): string {
+/**
+ * The current directory's path where the system has no name for it, by the name that the shell has: the path in a mount
+ * that has died, for it says which one; empty where the directory has been removed, or its name is not UTF-8.
+ */
+export function directoryCalled(named: string | undefined): string {
+  if (!named?.startsWith("/")) return "";
+  try {
+    Deno.statSync(named);
+    // Something else has that name: the system has none for where we are.
+    return "";
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? "" : named;
+  }
+}
+
+function systemDirectory(): string | undefined {
   try {
     return Deno.cwd();
   } catch {
-    return "";
+    return undefined;
   }
 }
 

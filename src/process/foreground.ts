@@ -1,9 +1,25 @@
-import { announce, asLine, endChild, finish, forget, spawn, surroundings } from "./child.ts";
+import {
+  announce,
+  asLine,
+  endChild,
+  finish,
+  forget,
+  ignoredSignals,
+  spawn,
+  surroundings,
+} from "./child.ts";
 import type { Context } from "./context.ts";
 
-// It waits for a line that never comes: the end of its stdin is the end of us. $1 the child's pid, $2 a file for a
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+
+// It prints the signals that are ignored, as we inherited them and before it ignores more. Then it waits for a line
+// that never comes: the end of its stdin is the end of us. $1 the child's pid, $2 a file for a
 // note about the child's stdin or nothing, $3 the note's mark, then the guard. Deno may not look at its own stdin.
-const GUARDIAN = `trap "" HUP INT QUIT TERM
+const GUARDIAN = `while read -r name mask; do
+  if [ "$name" = SigIgn: ]; then break; fi
+done 2>/dev/null </proc/self/status
+trap "" HUP INT QUIT TERM
+echo "$mask"
 if [ "$2" ]; then
   umask 077
   if [ -p "/proc/$1/fd/0" ]; then echo "$3 pipe" >>"$2"
@@ -13,11 +29,13 @@ if [ "$2" ]; then
   fi
 fi
 child=$1; shift 3
+exec >/dev/null
 read -r _ || { kill "$child"; "$@"; } >/dev/null 2>&1`;
 
 /**
  * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
- * `onSignal` is told of each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child. If we
+ * `onSignal` is told of each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child; those that
+ * whoever started us has set to be ignored (nohup, a script's `&`) stay ignored. If we
  * die without ending properly (SIGKILL), the child is sent SIGTERM, and what `guard` names is run.
  * Returns the exit code.
  */
@@ -61,20 +79,37 @@ export async function runForeground(
   const guardian = spawn(own(["sh", "-c", GUARDIAN, "dodo", ...guarded, ...guard()]), {
     ...where,
     stdin: "piped",
-    stdout: "null",
+    stdout: "piped",
     stderr: "null",
     detached: detached && !setsid,
   });
-  const listeners = (["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const).map((signal) => {
-    const listener = (): void => onSignal(signal, child);
-    Deno.addSignalListener(signal, listener);
-    return () => Deno.removeSignalListener(signal, listener);
+  const removers: (() => void)[] = [];
+  let ended = false;
+  // Until the guard has answered, a signal does to us what it does to any program, and the guard ends the command.
+  const listening = firstPiece(guardian.stdout).then((mask) => {
+    if (ended) return;
+    const ignored = ignoredSignals(mask.trim(), SIGNALS);
+    for (const signal of SIGNALS) {
+      // Deno catches them all once it listens to one, so those that are ignored are listened to as well.
+      const listener = (): void => ignored.has(signal) ? undefined : onSignal(signal, child);
+      Deno.addSignalListener(signal, listener);
+      removers.push(() => Deno.removeSignalListener(signal, listener));
+    }
   });
   try {
     return (await finish(child)).code;
   } finally {
-    for (const remove of listeners) remove();
+    ended = true;
+    for (const remove of removers) remove();
     endChild(guardian, "SIGKILL");
     forget(guardian);
+    await listening;
   }
+}
+
+async function firstPiece(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  const reader = stream.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return new TextDecoder().decode(value);
 }

@@ -1,5 +1,6 @@
 import { Failure, usageFailure } from "../error.ts";
 import { isWithin, joinPath, userDirectory } from "../paths.ts";
+import { unlessInterrupted } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import { isOwnDirectory } from "./ownership.ts";
@@ -282,7 +283,7 @@ export async function lockLifecycle(
 
 async function lock(path: string): Promise<Disposable> {
   const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
-  await file.lock(true);
+  await unlessInterrupted(file.lock(true));
   return { [Symbol.dispose]: () => file.close() };
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  deferUndo,
   describeFailure,
   endingAsText,
   exitCodeOf,
@@ -57,4 +58,23 @@ Deno.test("settled() waits for all, and throws a signal before what else went wr
     },
   );
   assert.deepEqual(ended, ["a", "b", "c", "d", "e"]);
+});
+
+Deno.test("where undoing fails too, the first reason comes first and its exit code counts", async () => {
+  const first = new Failure("interrupted by SIGINT", { exitCode: 130 });
+  const second = new Failure("the host is gone", { hint: "Look." });
+  const error = new SuppressedError(second, first);
+  assert.equal(
+    describeFailure(error, { debug: false }),
+    "dockerdo: interrupted by SIGINT\ndockerdo: undoing it failed too: the host is gone\n  Look.",
+  );
+  assert.equal(exitCodeOf(error), 130);
+  let written = "";
+  let others = 0;
+  const undo = new AsyncDisposableStack();
+  const context = { stderr: (text: string): void => void (written += text) };
+  deferUndo(undo, context, () => Promise.resolve(others++));
+  deferUndo(undo, context, () => Promise.reject(second));
+  await undo.disposeAsync();
+  assert.deepEqual([written, others], ["dockerdo: undoing failed: the host is gone\n  Look.\n", 1]);
 });

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
-import { capture, run } from "../../../src/process/child.ts";
+import { capture, ignoredSignals, run } from "../../../src/process/child.ts";
 import { fakes, system, temporaryDir, testContext, testWith, within } from "../fixture.ts";
 
 const HOSTILE = [
@@ -44,21 +44,41 @@ Deno.test("capture() hands words over untouched and keeps both outputs apart", a
   });
 });
 
-Deno.test("a child gets the context's environment and directory, and nothing of this process", async () => {
+Deno.test("a child gets the context's environment without the loader's variables, and nothing of this process", async () => {
   using dir = temporaryDir();
-  const context = testContext({ cwd: dir.path, env: { A: "x y", PATH: "/usr/bin:/bin" } });
-  const { stdout } = await capture(context, ["sh", "-c", "pwd; env | grep -v '^PWD='"], {
-    env: { B: "1\n2" },
+  const context = testContext({
+    cwd: dir.path,
+    env: { A: "x y", PATH: "/usr/bin:/bin", LD_LIBRARY_PATH: "/opt/cuda/lib64", DYLD_X: "1" },
   });
-  const expected = [dir.path, "A=x y", "B=1", "2", "PATH=/usr/bin:/bin"].sort();
+  const { stdout } = await capture(context, ["sh", "-c", "pwd; env | grep -v '^PWD='"], {
+    env: { B: "1\n2", LD_PRELOAD: "/x.so" },
+  });
+  const expected = ["/", "A=x y", "B=1", "2", "PATH=/usr/bin:/bin"].sort();
   assert.deepEqual(
     stdout.trim().split("\n").filter((line) => !/^(_|OLDPWD|SHLVL)=/.test(line)).sort(),
     expected,
   );
 });
 
-Deno.test("a child of a context whose directory is gone starts in /", async () => {
-  assert.equal((await capture(testContext({ cwd: "" }), ["pwd"])).stdout, "/\n");
+Deno.test("a child starts in /, one with relative paths of the user's in the current directory", async () => {
+  using dir = temporaryDir();
+  const context = testContext({ cwd: dir.path });
+  assert.equal((await capture(context, ["pwd"])).stdout, "/\n");
+  assert.equal((await capture(context, ["pwd"], { relative: true })).stdout, `${dir.path}\n`);
+  const gone = testContext({ cwd: "" });
+  assert.equal((await capture(gone, ["pwd"], { relative: true })).stdout, "/\n");
+  await assert.rejects(capture(context, ["pwd"], { cwd: `${dir.path}/gone` }), {
+    message: `cannot start pwd in ${dir.path}/gone: the directory is gone`,
+  });
+});
+
+Deno.test("signals that whoever started us ignores are read from the mask of proc(5)", () => {
+  const signals = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
+  const read = (mask: string): string[] => [...ignoredSignals(mask, signals)];
+  assert.deepEqual(read("0000000000000000"), []);
+  assert.deepEqual(read("0000000000000001"), ["SIGHUP"]);
+  assert.deepEqual(read("ffffffff80001006"), ["SIGINT", "SIGQUIT"]);
+  assert.deepEqual(read(""), []);
 });
 
 for (

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { BASE_IMAGE, london, type Outcome } from "../lab/lab.ts";
+import { newUser, type User } from "./user.ts";
+
+const TERMINAL = new URL("../lab/terminal.py", import.meta.url).pathname;
+
+/** What the screen must show, then the keys. */
+type Steps = readonly (readonly [awaited: string, keys: string])[];
+
+/** A habit: what is typed, and what must come of it. Without `keys` there is no terminal. */
+interface Habit {
+  readonly name: string;
+  readonly typed: string;
+  readonly keys?: Steps;
+  readonly code?: number;
+  /** The whole of stdout, or what it must match; on a terminal what it shows. */
+  readonly stdout?: string | RegExp;
+  readonly stderr?: string | RegExp;
+}
+
+function play(user: User, { typed, keys }: Habit): Promise<Outcome> {
+  if (keys === undefined) return user.types(typed);
+  return london(["python3", TERMINAL, JSON.stringify(keys), "bash", "-c", typed], {
+    cwd: user.workDir,
+    env: { ...user.env(), TERM: "xterm" },
+  });
+}
+
+function compare(text: string, expected: string | RegExp): void {
+  if (typeof expected === "string") assert.equal(text, expected);
+  else assert.match(text, expected);
+}
+
+/** Rows in one session, one after another; a row leaves the session as it found it. */
+const HABITS: readonly Habit[] = [
+  {
+    name: "LD_LIBRARY_PATH and LD_PRELOAD are set, as with CUDA, conda and ROS",
+    typed: "export LD_LIBRARY_PATH=/opt/cuda/lib64 LD_PRELOAD=; dockerdo list >/dev/null && " +
+      "dockerdo status >/dev/null && dodo -e LD_LIBRARY_PATH printenv LD_LIBRARY_PATH; " +
+      "dodo printenv LD_LIBRARY_PATH",
+    code: 1,
+    stdout: "/opt/cuda/lib64\n",
+    stderr: "",
+  },
+  {
+    name: "nohup, and a HUP to all of it",
+    typed: `cd /; nohup dodo -c 'echo begun; sleep 2; echo done' >$TMPDIR/out 2>&1 & job=$!
+      until grep -q begun $TMPDIR/out; do sleep 0.05; done
+      kill -HUP $job; wait $job; code=$?; cat $TMPDIR/out; exit $code`,
+    stdout: "begun\ndone\n",
+  },
+  {
+    name: "a job in a script's background, and the Ctrl-C that is for the script",
+    typed: `dodo -c 'echo begun; sleep 2; echo done' >$TMPDIR/out 2>&1 & job=$!
+      until grep -q begun $TMPDIR/out; do sleep 0.05; done
+      kill -INT $job; wait $job; code=$?; cat $TMPDIR/out; exit $code`,
+    stdout: "begun\ndone\n",
+  },
+  {
+    name: "nohup dockerdo, whose children ignore the HUP too",
+    typed: `set -m; nohup dockerdo build --remote >$TMPDIR/out 2>&1 & job=$!
+      until grep -q Building $TMPDIR/out; do sleep 0.05; done
+      kill -HUP -- -$job; wait $job || cat $TMPDIR/out`,
+    stdout: "",
+  },
+  {
+    name: "a current directory that was removed and made again",
+    typed: "mkdir again && cd again && rmdir ../again && mkdir ../again && dodo echo here",
+    stdout: "here\n",
+  },
+];
+
+Deno.test("habits of a shell", async (t) => {
+  await using user = await newUser();
+  await user.runs(`habits --remote reykjavik --image ${BASE_IMAGE}`);
+  for (const habit of HABITS) {
+    await t.step(habit.name, async () => {
+      const { code, stdout, stderr } = await play(user, habit);
+      const seen = `${stdout}${stderr}`;
+      assert.equal(code, habit.code ?? 0, seen);
+      if (habit.stdout !== undefined) compare(stdout, habit.stdout);
+      if (habit.stderr !== undefined) compare(stderr, habit.stderr);
+    });
+  }
+});
+
+Deno.test("every verb works from inside the mount, also one that takes it away, and where it has died", async (t) => {
+  await using user = await newUser();
+  await user.runs(`inside --local --image ${BASE_IMAGE}`);
+  await t.step(
+    "a mount whose sshfs was killed: dodo works there, start brings it back",
+    async () => {
+      const dead =
+        "cd container/etc && pkill -KILL -f 'sshf[s] .*dockerdo:.*:container'; until ! ls . >/dev/null 2>&1; do sleep 0.1; done";
+      const { code, stdout, stderr } = await user.types(
+        `${dead}; dodo pwd && dockerdo start && cd . && pwd && ls hosts`,
+      );
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout, `/etc\n${user.workDir}/container/etc\nhosts\n`);
+      assert.match(stderr, /^dockerdo: this shell is still in the mount that died; cd \. enters/m);
+    },
+  );
+  await t.step("a busy mount names the shell, and not dockerdo itself", async () => {
+    const { code, stderr } = await user.types("cd container/etc; dockerdo stop; exit $?");
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /is in use by this shell \(\S*bash .*, pid \d+\)\n {2}Leave that directory .*stop --force detaches it/,
+    );
+    assert.equal(stderr.includes("deno run"), false);
+  });
+  for (const [typed, state] of [["stop --force", "exited"], ["rm --force", "none"]] as const) {
+    await t.step(typed, async () => {
+      await user.does("dockerdo start");
+      const { code, stderr } = await user.types(`cd container/etc; dockerdo ${typed}; exit $?`);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^dockerdo: the current directory was in that mount: cd \//m);
+      assert.match(await user.does("dockerdo status --json"), new RegExp(`"state": "${state}"`));
+    });
+  }
+});
