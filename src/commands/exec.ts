@@ -8,6 +8,7 @@ export const PROSE =
   `Runs COMMAND in the container, in the directory that the current one is there, and
 returns its exit code. Everything from COMMAND on is the command's: its options need no --. Without COMMAND: a
 login shell.
+It reads stdin to its end, as ssh does: in a loop that reads its own lines from there, give it --no-stdin.
 
   dodo make test
   cat local.sql | dodo psql app > result.txt
@@ -40,6 +41,11 @@ export const OPTIONS: readonly ExecOption[] = [
     brief: "Give the command a terminal; by default it has one if stdin, stdout and stderr are one",
   },
   { names: ["-T", "--no-tty"], change: { terminal: false }, brief: "Give it none" },
+  {
+    names: ["-N", "--no-stdin"],
+    change: { stdin: false },
+    brief: "Give the command no stdin, as ssh -n: for loops that read theirs (while read)",
+  },
   {
     names: ["--no-map"],
     change: { map: false },
@@ -93,6 +99,7 @@ async function parseWords(context: Context & Needs, words: readonly string[]): P
     dryRun: context.dryRun,
     map: true,
     terminal: undefined,
+    stdin: true,
     workdir: undefined,
     user: undefined,
     session: undefined,
@@ -111,7 +118,7 @@ async function parseWords(context: Context & Needs, words: readonly string[]): P
     const [option = "", inline] = word.startsWith("--") ? splitOnce(word) : [word];
     const { change, takes } = optionNamed(option);
     if (change !== undefined && inline === undefined) request = { ...request, ...change };
-    else if (/^-[itTvn]{2,}$/.test(word)) {
+    else if (/^-[itTNvn]{2,}$/.test(word)) {
       for (const letter of word.slice(1)) {
         request = { ...request, ...optionNamed(`-${letter}`).change };
       }

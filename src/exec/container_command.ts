@@ -39,13 +39,16 @@ const NOT_OF_THE_IMAGE = "SSH_CLIENT SSH_CONNECTION SSH_TTY MAIL OLDPWD SHLVL";
 const OF_BASH =
   /^(UID|EUID|PPID|BASHOPTS|BASHPID|BASH_VERSINFO|SHELLOPTS|GROUPS|RANDOM|SRANDOM|SECONDS|LINENO)$/;
 
-/** Packs a command. `token` marks its process group in the container, for {@link signalWords}. */
+/**
+ * Packs a command. `token` marks its process group in the container, for {@link signalWords}. On a `terminal` the
+ * command is in a process group of its own, in the foreground, as from a prompt.
+ */
 export function packCommand(
   session: Session,
   command: ContainerCommand,
-  { token }: { readonly token: string },
+  { token, terminal = false }: { readonly token: string; readonly terminal?: boolean },
 ): Parcel {
-  const text = asciiOnly(script(session, command));
+  const text = asciiOnly(script(session, command, { terminal }));
   const env: Record<string, string> = {};
   for (let at = 0, piece = 1; at < text.length; piece++) {
     let end = at + PIECE_LENGTH;
@@ -85,11 +88,30 @@ function asciiOnly(text: string): string {
   return `eval "$(printf '${format}')"`;
 }
 
+// Ctrl-Z has no shell here to go back to, and a program that stopped would keep the terminal for ever: it goes on at once.
+// 147 to 150 is 128+n for SIGSTOP, SIGTSTP, SIGTTIN and SIGTTOU, and 1 is bash's fg where a key interrupts it; they may
+// be the command's own exit code: then there is no job.
+// bash ends without a word where the job that fg continued ends of Ctrl-C: then its EXIT trap has the code.
+const GO_ON = `code=$?
+go_on() {
+  case $code in 1 | 14[789] | 150) kill -0 %% || return 0 ;; *) return 0 ;; esac
+  code=130
+  trap 'exit $code' EXIT
+  fg >/dev/null
+  code=$?
+  go_on
+}
+go_on
+exit $code`;
+
 // The shell waits for the command, so that a signal's end becomes 128+n instead of ssh's 255; it would print
 // "Terminated" then, which is nobody's output. Its traps do nothing, but keep it from ending before the
-// command. exec keeps built-in commands from taking the place of
-// the real ones.
-function script(session: Session, { cwd, command, env }: ContainerCommand): string {
+// command. exec keeps built-in commands from taking the place of the real ones.
+function script(
+  session: Session,
+  { cwd, command, env }: ContainerCommand,
+  { terminal }: { readonly terminal: boolean },
+): string {
   const variables = Object.entries({ ...session.image.env, ...session.env, ...env });
   // export takes names of the shell's own kind only, and bash none that it has itself; env(1) takes any.
   const isPlain = ([name]: [string, string]): boolean =>
@@ -111,17 +133,22 @@ function script(session: Session, { cwd, command, env }: ContainerCommand): stri
     } >&2; exit 126; }`,
     `unset ${NOT_OF_THE_IMAGE}`,
     ...plain.length === 0 ? [] : [`export ${plain.join(" ")}`],
-    "trap : HUP INT QUIT TERM",
-    "exec 3>&2 2>/dev/null",
+    // A terminal that hangs up does so to this shell, and only when it ends to the command.
+    `trap : ${terminal ? "" : "HUP "}INT QUIT TERM`,
+    // bash hands on the terminal that is its stderr; one that is open for reading takes none of its messages.
+    ...terminal
+      ? ["set -m", "exec 3>&2", "if (: </dev/tty); then exec 2</dev/tty; else exec 2>/dev/null; fi"]
+      : ["exec 3>&2 2>/dev/null"],
     `(exec 2>&3 3>&-; exec ${words})`,
-    "exit $?",
+    ...terminal ? [GO_ON] : ["exit $?"],
   ].join("\n");
 }
 
 /**
- * The words that send a signal to the process group of the command with this token, once it is there; and
- * when the command has ended of it, end what else is left of the group (a job in the background of a shell
- * ignores SIGINT). A command that goes on after the signal is let be.
+ * The words that send a signal to the process group of the command with this token, once it is there, and to the
+ * foreground group of its terminal, if it has one; and when the command has ended of it, end what else is left of the
+ * group (a job in the background of a shell ignores SIGINT). A command that goes on after the signal is let be; one
+ * that is stopped is continued.
  */
 export function signalWords(token: string, signal: string): string[] {
   // The brackets keep the searcher from finding itself.
@@ -130,9 +157,18 @@ export function signalWords(token: string, signal: string): string[] {
     `soon() { i=0; until "$@"; do i=$((i + 1)); [ $i -lt 100 ] || return 1; sleep 0.05; done; }
 find_leader() { file=$(grep -ls ${
       quote(pattern)
-    } /proc/[0-9]*/cmdline) && leader=\${file%%/cmdline*}; }
+    } /proc/[0-9]*/cmdline) && leader=\${file%%/cmdline*} && groups=\${leader#/proc/}; }
 gone() { ! [ -e "$leader" ]; }
-send() { kill -s "$1" -- "-\${leader#/proc/}" 2>/dev/null; }
-soon find_leader && send ${signal} && soon gone && send TERM && sleep 1 && send KILL`;
+look() {
+  { read -r stat <"$leader/stat"; } 2>/dev/null || return
+  set -- \${stat##*) }
+  groups=\${leader#/proc/}
+  if [ "$6" -gt 1 ] && [ "$6" != "$groups" ]; then groups="$6 $groups"; fi
+}
+send() { look; for group in $groups; do kill -s "$1" -- "-$group"; done 2>/dev/null; }
+soon find_leader || exit
+send ${signal}; send CONT
+soon gone || exit
+send TERM; sleep 1; send KILL`;
   return ["/bin/sh", "-c", text];
 }

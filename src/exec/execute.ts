@@ -24,6 +24,8 @@ export interface Request {
   readonly map: boolean;
   /** undefined: as the streams are. */
   readonly terminal: boolean | undefined;
+  /** Whether the command gets our stdin. */
+  readonly stdin: boolean;
   readonly workdir: string | undefined;
   readonly user: string | undefined;
   readonly session: string | undefined;
@@ -65,14 +67,17 @@ export async function execute(
 ): Promise<number> {
   refuseUnreadable(request.command);
   const session = await connected(context, found);
-  const terminal = request.terminal ?? hasTerminal();
+  const inBackground = Deno.stdin.isTerminal() && await isInBackground(context);
+  const terminal = request.terminal ?? (request.stdin && hasTerminal() && !inBackground);
   if (request.command.length === 0 && !terminal) {
     throw usageFailure("exec needs a command where there is no terminal", "dockerdo exec --help");
   }
   const cwd = containerDirectory(context, session, request.workdir);
   const command = request.map ? mapPaths(context, session, request.command) : request.command;
   const began = Date.now();
-  const stdin = stdinFor(terminal, request);
+  const stdin = request.stdin && !(inBackground && !terminal)
+    ? stdinFor(terminal, request)
+    : "null";
   const input = stdin === "inherit" && !terminal
     ? crypto.getRandomValues(new Uint8Array(6)).toHex()
     : undefined;
@@ -129,6 +134,20 @@ function withoutSecrets(env: Readonly<Record<string, string>>): Record<string, s
 function stdinFor(terminal: boolean, request: Request): "inherit" | "null" | "passed on" {
   if (terminal || !Deno.stdin.isTerminal()) return "inherit";
   return request.terminal === undefined && !Deno.stdout.isTerminal() ? "null" : "passed on";
+}
+
+/**
+ * Whether the terminal is another process group's: of the shell that put us into the background, or of who started
+ * timeout(1) in a script. Job control would stop us there as soon as we read, or changed the terminal's settings.
+ */
+async function isInBackground(context: Context): Promise<boolean> {
+  const linux = Deno.build.os === "linux";
+  const look = linux ? ["cat", "/proc/self/stat"] : ["ps", "-o", "stat=", "-p", String(Deno.pid)];
+  const { code, stdout } = await capture({ ...context, verbose: false }, look, { readOnly: true });
+  if (!linux) return code === 0 && !stdout.includes("+");
+  // proc(5): behind the name are state, ppid, pgrp, session, tty_nr and tpgid, which is -1 without a terminal.
+  const fields = stdout.slice(stdout.lastIndexOf(")") + 2).split(" ");
+  return fields[5] !== "-1" && fields[5] !== fields[2];
 }
 
 function hasTerminal(): boolean {
@@ -228,7 +247,7 @@ async function runInContainer(
   },
 ): Promise<number> {
   const token = `dodo-${crypto.getRandomValues(new Uint8Array(16)).toHex()}`;
-  const { line, words, env, oversized } = packCommand(session, what, { token });
+  const { line, words, env, oversized } = packCommand(session, what, { token, terminal });
   const argv = user === undefined
     ? sshTo(session, "container", { line, terminal, overMaster: !oversized })
     : asUser(session, { words, env, user, terminal });

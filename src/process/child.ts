@@ -91,7 +91,7 @@ export async function surfaceSignals(context: Context): Promise<void> {
   const status = Deno.build.os !== "linux" ? "" : (await capture(
     { ...context, verbose: false },
     ["cat", "/proc/self/status"],
-    { question: true },
+    { readOnly: true },
   ).catch(() => undefined))?.stdout ?? "";
   ignored = ignoredSignals(/^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "", signals);
   for (const signal of signals) {

@@ -64,6 +64,62 @@ const HABITS: readonly Habit[] = [
     stdout: "",
   },
   {
+    name: "while read, whose lines dodo would read, with -N",
+    typed:
+      "seq 3 | while read -r n; do dodo -N echo $n; done; dodo --no-stdin cat; seq 3 | dodo cat",
+    stdout: "1\n2\n3\n1\n2\n3\n",
+  },
+  {
+    name: "a job in an interactive shell's background writes and is not stopped",
+    typed: "set -m; dodo -c 'tty; echo ran' & wait $!; echo code $?",
+    keys: [["code 0", ""]],
+    stdout: /^not a tty\r\nran\r\n(\[1\]\+  Done .*\r\n)?code 0\r\n$/,
+  },
+  {
+    name: "timeout in a script on a terminal",
+    typed: "timeout 20 dodo echo ran; echo code $?; timeout 1 dodo sleep 30; echo code $?",
+    keys: [["ran", ""], ["code 0", ""], ["code 124", ""]],
+  },
+  {
+    name: "timeout in the container, whose program reads the terminal",
+    typed: "dodo timeout 20 sh -c 'echo type; read -r line; echo got $line'",
+    keys: [["type", "it\r"], ["got it", ""]],
+  },
+  {
+    name: "a program that stops itself, as top does at Ctrl-Z, goes on at once",
+    typed: "dodo sh -c 'kill -STOP $$; echo back; read -r line; exit 7'",
+    keys: [["back", "\r"]],
+    code: 7,
+  },
+  {
+    name: "Ctrl-Z is ignored, Ctrl-C ends the command",
+    // Not sh: a dash that is stopped between vfork and exec is no child that stopped, anywhere.
+    typed: `dodo bash -c 'trap "echo went on" CONT; echo begun; while :; do sleep 0.1; done'`,
+    keys: [["begun", "\x1a"], ["went on", "\x03"]],
+    code: 130,
+  },
+  {
+    name: "exit codes that look like a stop are the command's own",
+    typed: 'for n in 1 147 148 149 150; do dodo sh -c "exit $n"; echo code $?; done',
+    keys: [["code 1\r", ""], ["code 147", ""], ["code 148", ""], ["code 149", ""], [
+      "code 150",
+      "",
+    ]],
+  },
+  {
+    name: "a shell within a shell suspends and goes on, and its jobs are its own",
+    typed: "dodo bash --norc",
+    keys: [
+      ["#", "suspend\r"],
+      ["#", "sleep 60\r"],
+      ["sleep 60", "\x1a"],
+      ["Stopped", "fg\r"],
+      ["sleep 60\r\n", "\x03"],
+      ["#", "exit 3\r"],
+    ],
+    code: 3,
+  },
+  {
     name: "a current directory that was removed and made again",
     typed: "mkdir again && cd again && rmdir ../again && mkdir ../again && dodo echo here",
     stdout: "here\n",
