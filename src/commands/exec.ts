@@ -8,7 +8,6 @@ export const PROSE =
   `Runs COMMAND in the container, in the directory that the current one is there, and
 returns its exit code. Everything from COMMAND on is the command's: its options need no --. Without COMMAND: a
 login shell.
-It reads stdin to its end, as ssh does: in a loop that reads its own lines from there, give it --no-stdin.
 
   dodo make test
   cat local.sql | dodo psql app > result.txt
@@ -20,13 +19,13 @@ export const OPTIONS: readonly ExecOption[] = [
     names: ["-c"],
     value: "line",
     takes: "line",
-    brief: "Run a line of shell; further arguments are its $1, $2 and so on",
+    brief: "Run a line of shell; its arguments follow as $1, $2",
   },
   {
     names: ["-e", "--env"],
     value: "NAME[=VALUE]",
     takes: "env",
-    brief: "Set a variable for this command, or pass the local one on",
+    brief: "Set a variable, or pass the local one on",
   },
   {
     names: ["-w", "--workdir"],
@@ -44,7 +43,7 @@ export const OPTIONS: readonly ExecOption[] = [
   {
     names: ["-N", "--no-stdin"],
     change: { stdin: false },
-    brief: "Give the command no stdin, as ssh -n: for loops that read theirs (while read)",
+    brief: "Leave stdin to others, such as a loop that reads lines",
   },
   {
     names: ["--no-map"],
