@@ -43,7 +43,7 @@ export const OPTIONS: readonly ExecOption[] = [
   {
     names: ["-N", "--no-stdin"],
     change: { stdin: false },
-    brief: "Leave stdin to others, such as a loop that reads lines",
+    brief: "Leave stdin alone, as ssh -n; without it a while read loop runs once",
   },
   {
     names: ["--no-map"],

@@ -73,7 +73,7 @@ const HABITS: readonly Habit[] = [
     name: "a job in an interactive shell's background writes and is not stopped",
     typed: "set -m; dodo -c 'tty; echo ran' & wait $!; echo code $?",
     keys: [["code 0", ""]],
-    stdout: /^not a tty\r\nran\r\n(\[1\]\+  Done .*\r\n)?code 0\r\n$/,
+    stdout: /^not a tty\r\nran\r\n(\[1\]\+ *Done .*\r\n)?code 0\r\n$/,
   },
   {
     name: "timeout in a script on a terminal",
