@@ -152,9 +152,9 @@ export class Contents {
     for (const path of this.shared) this.forget(path);
   }
 
-  /** Throws out what was fetched ahead and nobody has come for; true when there was any. */
-  expire(): boolean {
-    const before = performance.now() - UNREAD;
+  /** Throws out what was fetched ahead so many milliseconds ago and nobody has come for; true when there was any. */
+  expire(age = UNREAD): boolean {
+    const before = performance.now() - age;
     let found = false;
     for (const [path, content] of this.kept) {
       if (!content.unread || content.learnedAt > before) continue;

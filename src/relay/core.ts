@@ -19,8 +19,8 @@ export interface CoreOptions {
   /** Takes the answers for sshfs; fd 0 or fd 1 if not given. */
   write?: (bytes: Uint8Array) => void;
   /**
-   * Bytes of memory: three sixteenths for files, two each for names and read-ahead; the rest is what
-   * the garbage collector leaves lying.
+   * Bytes of memory: six sixteenths for names, three for files, two for read-ahead; the rest is what the garbage
+   * collector leaves lying.
    */
   capacity: number;
   /** Milliseconds for which an answer is believed when nobody says that something has changed. */
@@ -74,7 +74,7 @@ export class Core {
       onRecover: () => this.drop(),
     });
     this.tree = new Tree({
-      capacity: capacity / 8,
+      capacity: capacity * 3 / 8,
       lifetime,
       oldest: () => this.link.oldest(),
       onUse: (path) => this.scan.used(path),

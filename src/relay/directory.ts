@@ -32,6 +32,19 @@ export class Listing {
     this.kinds[index] = (attrs === undefined ? 0 : KNOWN) | (shared ? SHARED : 0);
   }
 
+  /**
+   * The same in the order of the names: so a directory is read in the order in which most programs sort it, and what
+   * is read ahead is what comes next.
+   */
+  sorted(): Listing {
+    const order = [...this.names.keys()].sort((a, b) =>
+      (this.names[a] ?? "") < (this.names[b] ?? "") ? -1 : 1
+    );
+    const sorted = new Listing();
+    for (const i of order) sorted.add(this.names[i] ?? "", this.attrs(i), this.isShared(i));
+    return sorted;
+  }
+
   /** A view. */
   attrs(index: number): Uint8Array | undefined {
     if (!((this.kinds[index] ?? 0) & KNOWN)) return undefined;

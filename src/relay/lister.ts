@@ -152,7 +152,7 @@ export class Lister {
           if (waiting > 0 || !ended) return;
           count(0);
           link.closeHandle(handle);
-          done(failed ? undefined : entries);
+          done(failed ? undefined : entries.sorted());
         });
       };
       while (waiting < window) ask();

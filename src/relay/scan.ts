@@ -4,7 +4,7 @@
  */
 import type { Contents } from "./contents.ts";
 import type { Lister } from "./lister.ts";
-import { join, parentOf, type Tree } from "./tree.ts";
+import { join, nameOf, parentOf, type Tree } from "./tree.ts";
 import { isDirectory } from "./wire.ts";
 
 /** Directories that may be listed ahead of use, plus so many for each one that was used. */
@@ -31,9 +31,13 @@ interface Walk {
   ahead: number;
 }
 
-/** A directory whose small files are fetched, in the order in which it was listed. */
+/** A directory whose small files are fetched, in the order of their names. */
 interface Place {
   readonly path: string;
+  /** Only what comes after this name, where the reader has come from. */
+  readonly after: string;
+  /** False where the reader is in a directory below: then only those after it are left. */
+  readonly files: boolean;
   names: readonly string[] | undefined;
   next: number;
 }
@@ -44,6 +48,11 @@ interface Fill {
   readonly deep: boolean;
   busy: boolean;
 }
+
+/** Milliseconds between two new beginnings of reading ahead in one tree. */
+const AGAIN = 250;
+/** Milliseconds after which what was fetched ahead gives way to a reader who is elsewhere. */
+const PASSED_BY = 1000;
 
 export interface ScanOptions {
   tree: Tree;
@@ -89,14 +98,15 @@ export class Scan {
   /** A small file was opened that was not there yet. */
   opened(path: string): void {
     const directory = parentOf(path);
-    if (++this.remember(directory).opens >= FILES) this.fillAt(directory, false);
+    let root = ++this.remember(directory).opens >= FILES ? directory : undefined;
     for (let child = directory; child !== "/"; child = parentOf(child)) {
-      if (this.options.isSpecial(parentOf(child))) return;
+      if (this.options.isSpecial(parentOf(child))) break;
       const above = this.remember(parentOf(child));
       above.openChildren.add(child);
-      if (above.openChildren.size < FILES) return;
-      this.fillAt(parentOf(child), true);
+      if (above.openChildren.size < FILES) break;
+      root = parentOf(child);
     }
+    if (root !== undefined) this.fillFrom(root, path);
   }
 
   /** Something in this directory was used that is about to expire. */
@@ -180,21 +190,30 @@ export class Scan {
       const attrs = directory.attrs(name);
       if (attrs !== undefined && isDirectory(attrs)) found.push(join(path, name));
     }
-    return found;
+    return found.sort();
   }
 
-  /** Fetches the small files of a directory, or of everything below it. */
-  private fillAt(path: string, deep: boolean): void {
+  /**
+   * Fetches the small files of a directory, or of everything below it, that come after one that was asked for and
+   * not there: who reads a tree reads it in order.
+   */
+  private fillFrom(root: string, path: string): void {
     const now = performance.now();
-    const key = deep ? path + "/" : path;
-    if (this.fills.has(key)) return;
-    if (now - (this.filledAt.get(key) ?? -Infinity) < 1000) return;
+    if (now - (this.filledAt.get(root) ?? -Infinity) < AGAIN) return;
     if (this.filledAt.size > REMEMBERED) this.filledAt.clear();
-    this.filledAt.set(key, now);
-    if (deep) this.walk(path);
-    const fill = { stack: [placeOf(path)], deep, busy: false };
-    this.fills.set(key, fill);
-    this.fill(key, fill);
+    this.filledAt.set(root, now);
+    const directory = parentOf(path);
+    const deep = root !== directory;
+    const stack = [{ ...placeOf(directory), after: nameOf(path) }];
+    for (let child = directory; child !== root; child = parentOf(child)) {
+      stack.unshift({ ...placeOf(parentOf(child)), after: nameOf(child), files: false });
+    }
+    if (deep) this.walk(root);
+    if (!this.options.contents.room) this.options.contents.expire(PASSED_BY);
+    for (const key of this.fills.keys()) if (below(key, root)) this.fills.delete(key);
+    const fill = { stack, deep, busy: false };
+    this.fills.set(root, fill);
+    this.fill(root, fill);
   }
 
   private resume(): void {
@@ -227,11 +246,14 @@ export class Scan {
         });
         return;
       }
-      place.names ??= [...directory?.names.keys() ?? []];
-      if (!this.fetchFiles(place)) return;
+      place.names ??= [...directory?.names.keys() ?? []].filter((name) => name > place.after)
+        .sort();
+      if (place.files && !this.fetchFiles(place)) return;
       fill.stack.pop();
       if (!fill.deep) continue;
-      const children = this.subdirectories(path).reverse();
+      const children = this.subdirectories(path).filter((child) =>
+        place.files || nameOf(child) > place.after
+      ).reverse();
       const hidden = children.filter((child) => child.includes("/.", path.length));
       const others = children.filter((child) => !hidden.includes(child));
       fill.stack.push(...[...hidden, ...others].map(placeOf));
@@ -271,7 +293,7 @@ export class Scan {
 }
 
 function placeOf(path: string): Place {
-  return { path, names: undefined, next: 0 };
+  return { path, after: "", files: true, names: undefined, next: 0 };
 }
 
 function below(path: string, root: string): boolean {
