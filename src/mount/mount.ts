@@ -93,7 +93,7 @@ export async function mount(
     "reconnect",
     "idmap=user",
     "dir_cache=no",
-    ...relayed ? ["sync_readdir"] : [],
+    ...relayed ? ["sync_readdir", "workaround=renamexdev"] : [],
     `attr_timeout=${timeout}`,
     `entry_timeout=${timeout}`,
     `fsname=${sourceName(session, destination)}`,
@@ -152,7 +152,8 @@ async function prepareRelay(
     ? [journalPath(session), session.containerId ?? ""]
     : [];
   const relay = ["relay", state, point, path, String(KERNEL_TIMEOUT), ...record, "--"];
-  const ssh = ["ssh", "-F", sshConfigPath(session, destination)];
+  // It connects again by itself: never with a question on somebody's screen.
+  const ssh = ["ssh", "-oBatchMode=yes", "-F", sshConfigPath(session, destination)];
   const words = quoteAll([...selfCommand(RELAY_V8_FLAGS), ...relay, ...ssh]);
   await removeRelayWrapper(session, destination);
   // In / it keeps nobody's directory busy.

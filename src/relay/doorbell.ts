@@ -68,11 +68,21 @@ export class Doorbell {
     void this.options.settle().then(() => this.reply(number));
   }
 
+  /** Where the disk takes nothing more, it stays as quiet as it said it was, and looks at each request. */
   private setQuiet(quiet: boolean): void {
+    if (!this.write(STATE_AT, Uint8Array.of(quiet ? QUIET : BUSY))) return;
     this.quiet = quiet;
-    this.answer.seekSync(STATE_AT, Deno.SeekMode.Start);
-    this.answer.writeSync(Uint8Array.of(quiet ? QUIET : BUSY));
     if (!quiet) this.calm();
+  }
+
+  private write(at: number, bytes: Uint8Array): boolean {
+    try {
+      this.answer.seekSync(at, Deno.SeekMode.Start);
+      this.answer.writeSync(bytes);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private calm(): void {
@@ -86,8 +96,7 @@ export class Doorbell {
   private reply(number: number): void {
     if (number < this.answered) return;
     this.answered = number;
-    this.answer.seekSync(0, Deno.SeekMode.Start);
-    this.answer.writeSync(new TextEncoder().encode(String(number).padStart(STATE_AT, "0")));
+    this.write(0, new TextEncoder().encode(String(number).padStart(STATE_AT, "0")));
   }
 }
 

@@ -58,7 +58,13 @@ export class Journal {
   constructor(private readonly append: (lines: string) => void) {}
 
   mounted(container: string): void {
-    this.write({ kind: "mounted", path: "/", container });
+    // A line that a power cut has torn must not take this one with it.
+    this.write({ kind: "mounted", path: "/", container }, "\n");
+  }
+
+  /** Notes what could not be written before, if that can be written now. */
+  close(): void {
+    if (this.lost > 0) this.write({ kind: "lost", path: "/", count: this.lost });
   }
 
   created(path: string): void {
@@ -112,12 +118,14 @@ export class Journal {
     this.noted.set(path, now);
   }
 
-  private write(step: Omit<JournalStep, "time">): void {
+  private write(step: Omit<JournalStep, "time">, start = ""): void {
     const time = Date.now();
     const line = formatStep({ time, ...step });
     // What broke off in the middle must not take the next line with it.
     const before = this.lost === 0
-      ? ""
+      ? start
+      : step.kind === "lost"
+      ? "\n"
       : `\n${formatStep({ time, kind: "lost", path: "/", count: this.lost })}`;
     try {
       this.append(before + line);

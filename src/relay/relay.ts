@@ -57,6 +57,8 @@ const DELIVERY = 50;
 const LINGER = 20;
 /** Milliseconds that answers from before a message are waited for. */
 const SETTLE = 1000;
+/** Of relay.log: what is older is thrown away then. */
+const MAX_LOG_BYTES = 1 << 20;
 /** Between two looks at what has waited, or stayed open, for too long. */
 const ROUND_MS = 500;
 
@@ -109,6 +111,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
   if (code === undefined) await options.ended?.();
   doorbell.close();
   core.link.close();
+  journal?.close();
   return code ?? 0;
 }
 
@@ -241,9 +244,14 @@ function pause(milliseconds: number): Promise<void> {
 
 function logger(state: string): (text: string) => void {
   const append = appender(`${state}/relay.log`);
+  let bytes = 0;
   return (text) => {
     try {
-      append(`${new Date().toISOString()} ${text}\n`);
+      const path = `${state}/relay.log`;
+      if (bytes > MAX_LOG_BYTES) Deno.truncateSync(path, bytes = 0);
+      const line = `${new Date().toISOString()} ${text}\n`;
+      bytes += line.length;
+      append(line);
     } catch {
       // A full disk here must not end the mount.
     }

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Story } from "../../src/history/story.ts";
 import { parseStep } from "../../src/relay/journal.ts";
 import { live, outcome } from "./live.ts";
-import { proc, run, until } from "./server.ts";
+import { proc, run, Server, until } from "./server.ts";
 
 /** ROUNDS and ENTRIES in the environment lengthen a run: 60 and 100000 are worth the wait. */
 const ROUNDS = (roundTrip: number) =>
@@ -366,6 +366,29 @@ live("git, make, npm, sqlite, locks and mmap work as on a disk", {}, async (moun
     "import mmap,sys; f=open(sys.argv[1],'r+b'); m=mmap.mmap(f.fileno(),0); m[:3]=b'abc'; m.flush()";
   await sh(`printf 123456 > $1/mapped; python3 -c "${mapped}" $1/mapped`);
   assert.equal(await Deno.readTextFile(`${server.served}/mapped`), "abc456");
+});
+
+Deno.test({
+  name: "a file is moved to another file system of the server by copying it",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn(): Promise<void> {
+    const server = await Server.start();
+    const other = `${server.served}/other`;
+    await Deno.mkdir(other);
+    await run("mount", "-t", "tmpfs", "tmpfs", other);
+    try {
+      const { point } = await server.mount();
+      await Deno.mkdir(`${point}/d`);
+      await Deno.writeTextFile(`${point}/d/file`, "moved");
+      await run("mv", `${point}/d`, `${point}/other/d`);
+      assert.equal(await Deno.readTextFile(`${other}/d/file`), "moved");
+      assert.deepEqual(names(server.served), ["other"]);
+    } finally {
+      await run("umount", "-l", other);
+      await server.stop();
+    }
+  },
 });
 
 live("without a relay there is nothing to drop, and nobody waits", {}, async (mount) => {

@@ -210,7 +210,7 @@ export class Server {
       ? "no_contain_symlinks"
       : options.kind === "coherent"
       ? "dir_cache=no,attr_timeout=0,entry_timeout=0,no_contain_symlinks"
-      : "reconnect,sync_readdir,dir_cache=no,attr_timeout=0.03,entry_timeout=0.03,no_contain_symlinks";
+      : "reconnect,sync_readdir,workaround=renamexdev,dir_cache=no,attr_timeout=0.03,entry_timeout=0.03,no_contain_symlinks";
     const sshfs = new Deno.Command("sshfs", {
       args: ["-f", "-o", `ssh_command=${wrapper},${settings}`, `localhost:${base}`, point],
       stdin: "null",

@@ -109,11 +109,15 @@ for (
   const [kind, help, expected] of [
     ["plain", "", "attr_timeout=0,entry_timeout=0,fsname=F,follow_symlinks"],
     ["plain", "no_contain_symlinks", "attr_timeout=0,entry_timeout=0,fsname=F,follow_symlinks"],
-    ["relay", "", "sync_readdir,attr_timeout=0.03,entry_timeout=0.03,fsname=F"],
+    [
+      "relay",
+      "",
+      "sync_readdir,workaround=renamexdev,attr_timeout=0.03,entry_timeout=0.03,fsname=F",
+    ],
     [
       "relay",
       "no_contain_symlinks",
-      "sync_readdir,attr_timeout=0.03,entry_timeout=0.03,fsname=F,no_contain_symlinks",
+      "sync_readdir,workaround=renamexdev,attr_timeout=0.03,entry_timeout=0.03,fsname=F,no_contain_symlinks",
     ],
   ] as const
 ) {
@@ -182,7 +186,7 @@ Deno.test("mount() gives the build dir a relay of its own, which records nothing
     "reykjavik:/home/me/build dir",
     point,
     "-o",
-    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,sync_readdir,` +
+    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,sync_readdir,workaround=renamexdev,` +
     "attr_timeout=0.03,entry_timeout=0.03,fsname=dockerdo:0a1b2c3d4e5f:remote",
   ]);
   const words = ["relay", `${dir.path}/relay-remote`, point, "/home/me/build dir", "30", "--"];
