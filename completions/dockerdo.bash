@@ -263,8 +263,8 @@ __dockerdo_declared() {
       operand='sessions'
       ;;
     dockerfile)
-      options='--session -o --output -v --verbose -n --dry-run -h --help'
-      values='--session=sessions -o= --output='
+      options='--session -o --output --verify --yes --json --slim --pin --allow -v --verbose -n --dry-run -h --help'
+      values='--session=sessions -o= --output= --allow='
       operand='sessions'
       ;;
     logs)

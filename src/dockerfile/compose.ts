@@ -1,5 +1,6 @@
 /** Makes the plan and the text of a Dockerfile of what is known. */
 import type { ImageConfig } from "./engine.ts";
+import { needNoRecommends } from "./dpkg.ts";
 import { findCopies, isAccountFile, type Omission } from "./copies.ts";
 import { type Choices, decide, type Decision } from "./decide.ts";
 import { type Command, type Evidence, weigh } from "./evidence.ts";
@@ -93,6 +94,10 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
     user: session.user,
     workdir: base.workdir,
   });
+  const requested = instructions.flatMap((one) =>
+    one.kind === "run" ? one.apt.flatMap(({ packages }) => packages) : []
+  );
+  const isBare = facts.packages.container.size > 0 && needNoRecommends(facts.packages, requested);
   const all = [...instructions, ...options.closure ?? []];
   const variables = Object.assign({}, ...exports.map(({ set }) => set)) as Record<string, string>;
   const text = dockerfileText(all, {
@@ -104,8 +109,12 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
     heading: [],
     remarks: remarksOf({ facts, evidence, decisions, omissions: copies.omissions, isAllowed }),
     withoutRecommends: (call) =>
-      options.slim === true || call.options.includes("--no-install-recommends"),
-    pinned: (name) => name,
+      options.slim === true || isBare || call.options.includes("--no-install-recommends"),
+    excluded: facts.unwanted,
+    pinned: (name) => {
+      const version = facts.packages.container.get(name)?.version ?? "";
+      return options.pin === true && version !== "" ? `${name}=${version}` : name;
+    },
   });
   return {
     text,

@@ -184,16 +184,29 @@ export async function hashFiles(
   return hashes;
 }
 
-/** The beginnings of small files in a container, by path: at most 64 KiB of each. */
-export async function readHeads(
+/** Whole files of records in a container, by path. */
+export function readTexts(
   context: Context,
   session: Session,
   { id, paths }: { readonly id: string; readonly paths: readonly string[] },
 ): Promise<ReadonlyMap<string, string>> {
+  return readHeads(context, session, { id, paths, most: 2 ** 26 });
+}
+
+/** The beginnings of files in a container, by path: at most 64 KiB of each, or `most` bytes. */
+export async function readHeads(
+  context: Context,
+  session: Session,
+  { id, paths, most = 65536 }: {
+    readonly id: string;
+    readonly paths: readonly string[];
+    readonly most?: number;
+  },
+): Promise<ReadonlyMap<string, string>> {
   const heads = new Map<string, string>();
   if (paths.length === 0) return heads;
   const script =
-    `xargs -0 sh -c 'for path; do printf "%s\\0" "$path"; head -c 65536 -- "$path" 2>/dev/null | tr -d "\\000"; printf "\\0"; done' sh`;
+    `xargs -0 sh -c 'for path; do printf "%s\\0" "$path"; head -c ${most} -- "$path" 2>/dev/null | tr -d "\\000"; printf "\\0"; done' sh`;
   const input = paths.map((path) => `${path}\0`).join("");
   const doing = "Reading files of the container";
   const fields = (await runInside(context, session, { id, script, input, doing })).split("\0");

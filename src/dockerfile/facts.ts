@@ -1,11 +1,14 @@
 /** Everything that a Dockerfile is made from, asked once. */
 import { diffPaths } from "./difference.ts";
+import { type PackageFacts, parseStatus, unwanted } from "./dpkg.ts";
 import {
   clockOffset,
   hashFiles,
   type ImageConfig,
   imageConfig,
   readHeads,
+  readTexts,
+  runInside,
   survey,
   withImage,
 } from "./engine.ts";
@@ -46,6 +49,9 @@ export interface Facts {
   /** The journal's steps in this container; undefined where nothing is recorded. */
   readonly steps: readonly JournalStep[];
   readonly sweeps: readonly Sweep[];
+  readonly packages: PackageFacts;
+  /** Packages that apt would add, see {@link unwanted}; the archive has them. */
+  readonly unwanted: readonly string[];
   readonly clock: { readonly offset: number; readonly slack: number };
 }
 
@@ -97,6 +103,11 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
       const secretFiles = [...heads].flatMap(([path, text]) =>
         isSecretContent(path, text) ? [path] : []
       );
+      const packages = await askPackages(context, session, {
+        container: id,
+        overlay: imageContainer,
+        base: base.id,
+      });
       const history = await Array.fromAsync(readHistory(context, session));
       const executions = history.flatMap((event) => "command" in event ? [event] : []);
       return {
@@ -117,10 +128,51 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
         inputs: await readInputs(session),
         steps: await readSteps(session, id),
         sweeps: await readSweeps(session, id),
+        packages,
+        unwanted: await inArchive(context, session, { id, packages }),
         clock,
       };
     },
   });
+}
+
+const STATUS = "/var/lib/dpkg/status";
+
+async function askPackages(
+  context: Context,
+  session: Session,
+  { container, overlay, base }: {
+    readonly container: string;
+    readonly overlay: string;
+    readonly base: string;
+  },
+): Promise<PackageFacts> {
+  const ask = async (id: string): Promise<PackageFacts["base"]> =>
+    parseStatus((await readTexts(context, session, { id, paths: [STATUS] })).get(STATUS) ?? "");
+  return {
+    container: await ask(container),
+    overlay: await ask(overlay),
+    base: await withImage(context, session, { image: base, action: ask }),
+  };
+}
+
+const IN_ARCHIVE = 'apt-cache show "$@" 2>/dev/null | sed -n "s/^Package: //p"';
+
+async function inArchive(
+  context: Context,
+  session: Session,
+  { id, packages }: { readonly id: string; readonly packages: PackageFacts },
+): Promise<readonly string[]> {
+  const { container, overlay } = packages;
+  const added = [...container].flatMap(([name, { isInstalled }]) =>
+    isInstalled && overlay.get(name)?.isInstalled !== true ? [name] : []
+  );
+  const words = unwanted(packages, added);
+  if (words.length === 0) return [];
+  const doing = "Asking the container's apt";
+  const output = await runInside(context, session, { id, script: IN_ARCHIVE, words, doing });
+  const known = new Set(output.split("\n"));
+  return words.filter((name) => known.has(name));
 }
 
 function counts(path: string): boolean {

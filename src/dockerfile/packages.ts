@@ -74,6 +74,8 @@ export function isLocalPackage(name: string): boolean {
 export interface AptOptions {
   /** Whether the recommended packages are left out, for this list of packages. */
   readonly withoutRecommends: (call: AptCall) => boolean;
+  /** Packages that apt must not add by itself. */
+  readonly excluded: readonly string[];
   /** A package with its version, where versions are to be written. */
   readonly pinned: (name: string) => string;
 }
@@ -90,7 +92,11 @@ export function aptLines(calls: readonly AptCall[], options: AptOptions): string
     ];
     const names = [...new Set(packages)]
       .map((name) => action === "install" && !isLocalPackage(name) ? options.pinned(name) : name);
-    lines.push(fold([...words, ...names.map(written)], words.length));
+    // A dash behind a name: not this one.
+    const others = action === "install" && !bare
+      ? options.excluded.filter((name) => !packages.includes(name)).map((name) => `${name}-`)
+      : [];
+    lines.push(fold([...words, ...names.map(written), ...others], words.length));
   }
   lines.push("rm -rf /var/lib/apt/lists/*");
   return lines;
