@@ -65,6 +65,7 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
   const evidence = evidenceOf(facts);
   const decisions = decide(evidence, {
     inputs: facts.inputs,
+    isAsItWas: (file) => file.kind === "file" && facts.isAsItWas(file.path, file),
     choices: {
       ...options.choices,
       allowed: ({ command }) => command.some(isAllowed),

@@ -65,6 +65,13 @@ async function copyOut(
   },
 ): Promise<void> {
   const wanted = [...files.keys()].filter((path) => tree.has(path)).sort();
+  for (const [path, file] of files) {
+    if (!path.startsWith("local:")) continue;
+    const made = `${dir}/files/${file}`;
+    await Deno.mkdir(parentOf(made), { recursive: true });
+    await Deno.copyFile(path.slice("local:".length), made);
+    await Deno.chmod(made, 0o644);
+  }
   if (wanted.length === 0) return;
   const target = (path: string): string =>
     `${dir}/files/${asName(files.get(path) ?? path.slice(1))}`;

@@ -32,6 +32,8 @@ export interface Decision {
   readonly command: Command;
   readonly keep: boolean;
   readonly reason: Reason;
+  /** A local file that its stdin was. */
+  readonly input?: { readonly path: string };
   /** Of a repeated one: the command that is kept in its place. */
   readonly twin?: number;
 }
@@ -47,8 +49,10 @@ export interface Choices {
 /** Decides for each command. */
 export function decide(
   evidence: Evidence,
-  { inputs, choices = {} }: {
+  { inputs, isAsItWas = () => false, choices = {} }: {
     readonly inputs: ReadonlyMap<string, Input>;
+    /** Whether a local file is there as it was. */
+    readonly isAsItWas?: (file: Input) => boolean;
     readonly choices?: Choices;
   },
 ): Decision[] {
@@ -65,6 +69,17 @@ export function decide(
     const verdict = evidence.verdicts[number] ?? "unknown";
     if (verdict === "nothing" || verdict === "volatile") return leave(verdict);
     if (isPiped(command)) return leave("stdin");
+    const file = fileOf(command, { inputs, commands });
+    if (file !== undefined) {
+      return isAsItWas(file) && file.kind === "file"
+        ? {
+          command,
+          keep: true,
+          reason: verdict === "changed" ? "changed" : "unknown",
+          input: file,
+        }
+        : leave("stdin");
+    }
     return { command, keep: true, reason: verdict === "changed" ? "changed" : "unknown" };
   });
   const withoutCopied = dropCopied(first, evidence);
@@ -93,6 +108,23 @@ function pipedCommands(
   const ambient = commands.length > 3 &&
     commands.filter(isPipe).length > commands.length / 2;
   return (command) => isPipe(command) && (!ambient || readsStdin(command.command));
+}
+
+/** The file that a command's stdin was; not one that many commands were started with, which is a script of them. */
+function fileOf(
+  { input }: Command,
+  { inputs, commands }: {
+    readonly inputs: ReadonlyMap<string, Input>;
+    readonly commands: readonly Command[];
+  },
+): Input | undefined {
+  const file = input === undefined ? undefined : inputs.get(input);
+  if (file?.kind !== "file") return undefined;
+  const users = commands.filter((command) => {
+    const other = inputs.get(command.input ?? "");
+    return other?.kind === "file" && other.path === file.path;
+  });
+  return new Set(users.map(({ command }) => command.join("\0"))).size > 2 ? undefined : file;
 }
 
 function readsStdin(words: readonly string[]): boolean {
@@ -134,7 +166,8 @@ export function isCopied(
   const toucher = evidence.last.get(path);
   if (toucher === undefined) return false;
   if (toucher.by !== "command") return true;
-  return decisions[toucher.number]?.keep === false;
+  const decision = decisions[toucher.number];
+  return decision?.keep === false && decision.reason !== "repeated";
 }
 
 /** Commands whose every trace another one removed, with no kept command in between that could have used it. */

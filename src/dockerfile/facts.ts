@@ -46,6 +46,11 @@ export interface Facts {
   readonly executions: readonly Execution[];
   readonly exports: readonly ExportEvent[];
   readonly inputs: ReadonlyMap<string, Input>;
+  /** Whether a local file is there with this size and time. */
+  readonly isAsItWas: (
+    path: string,
+    file: { readonly size: number; readonly mtime: number },
+  ) => boolean;
   /** The journal's steps in this container; undefined where nothing is recorded. */
   readonly steps: readonly JournalStep[];
   readonly sweeps: readonly Sweep[];
@@ -126,6 +131,7 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
         ),
         exports: history.flatMap((event) => "set" in event ? [event] : []),
         inputs: await readInputs(session),
+        isAsItWas,
         steps: await readSteps(session, id),
         sweeps: await readSweeps(session, id),
         packages,
@@ -134,6 +140,19 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
       };
     },
   });
+}
+
+function isAsItWas(
+  path: string,
+  { size, mtime }: { readonly size: number; readonly mtime: number },
+): boolean {
+  try {
+    const found = Deno.statSync(path);
+    return found.isFile && found.size === size &&
+      Math.floor((found.mtime?.getTime() ?? 0) / 1000) === mtime;
+  } catch {
+    return false;
+  }
 }
 
 const STATUS = "/var/lib/dpkg/status";

@@ -18,6 +18,14 @@ const RULES: readonly (readonly [RegExp, Normal])[] = [
     /\.dist-info\/RECORD$/,
     (text) => text.split("\n").filter((line) => !/\.pyc,/.test(line)).toSorted().join("\n"),
   ],
+  // dpkg forgets a directory that is missing once another package brings it.
+  [
+    /^\/var\/lib\/dpkg\/info\/[^/]+\.list$/,
+    (text) =>
+      text.split("\n").filter((line) => !/^\/usr\/share\/(locale|man|doc)(\/|$)/.test(line)).join(
+        "\n",
+      ),
+  ],
   [/\/direct_url\.json$/, (text) => text.replace(/"file:\/\/[^"]*"/g, '"file"')],
   // The day on which a configuration was made.
   [

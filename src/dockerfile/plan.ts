@@ -60,7 +60,9 @@ export function arrange(
   };
   kept.forEach((command, slot) => {
     fill(slot);
-    instructions.push(...runsOf(command, input));
+    const { input: file } = decisions[command.number] ?? {};
+    if (file === undefined) instructions.push(...runsOf(command, input));
+    else instructions.push(...fedRuns(command, { file: file.path, input, files }));
   });
   fill(kept.length);
   return { instructions: join(hoistInstalls(instructions)), files };
@@ -141,6 +143,42 @@ function runsOf(command: Command, { user, workdir }: PlanInput): Run[] {
   }
   flush();
   return runs;
+}
+
+/** A command with its stdin: the file comes along, and goes again. */
+function fedRuns(
+  command: Command,
+  { file, input, files }: {
+    readonly file: string;
+    readonly input: PlanInput;
+    readonly files: Map<string, string>;
+  },
+): Instruction[] {
+  const name = file.slice(file.lastIndexOf("/") + 1).replaceAll(/[^\w.-]/g, "_");
+  const source = `.input/${command.number}-${name}`;
+  const there = `/tmp/${name}`;
+  files.set(`local:${file}`, source);
+  const runs = runsOf(command, input).map((run, at): Run => {
+    const lines = run.lines.map(({ text }, of): ShellLine => {
+      if (at > 0 || of > 0) return { text, isSimple: true };
+      return {
+        text: `${run.lines[0]?.isSimple === true ? text : `{ ${text}; }`} < ${there}`,
+        isSimple: true,
+      };
+    });
+    return { ...run, lines };
+  });
+  const last = runs.at(-1);
+  if (last !== undefined && last.user === "") {
+    runs[runs.length - 1] = {
+      ...last,
+      lines: [...last.lines, { text: `rm ${there}`, isSimple: true }],
+    };
+  } else runs.push(...asRun([{ text: `rm ${there}`, isSimple: true }]));
+  return [
+    { kind: "copy", sources: [source], destination: there, owner: undefined, paths: [] },
+    ...runs,
+  ];
 }
 
 function isCleanup(text: string): boolean {
