@@ -252,6 +252,10 @@ __dockerdo_declared() {
       values='--session=sessions'
       operand='variable'
       ;;
+    forward)
+      options='--session --auto --all --reverse --exact --remove --json -v --verbose -n --dry-run -h --help'
+      values='--session=sessions'
+      ;;
     status)
       options='--session --json -v --verbose -n --dry-run -h --help'
       values='--session=sessions'
@@ -297,7 +301,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='install completions doctor config init overlay build push run exec export status history dockerfile logs list stop start rm prune'
+__dockerdo_commands='install completions doctor config init overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

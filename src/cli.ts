@@ -63,6 +63,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Set or remove variables of the session",
     load: () => import("./commands/export.ts"),
   },
+  forward: {
+    brief: "Make the container's ports reachable on localhost",
+    load: () => import("./commands/forward.ts"),
+  },
   status: { brief: "Show the state of the session", load: () => import("./commands/status.ts") },
   history: {
     brief: "Show commands, variables and modified files",

@@ -1,5 +1,6 @@
 import { plainCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
+import { type Forward, readForwards } from "../forward/table.ts";
 import { table } from "../output.ts";
 import { formatAge } from "../units.ts";
 import type { Context } from "../process/context.ts";
@@ -20,7 +21,7 @@ export const command = plainCommand<ListFlags>({
 });
 
 async function list(context: Context, flags: ListFlags): Promise<void> {
-  const found = await survey(context);
+  const found = await Promise.all((await survey(context)).map(withForwards));
   if (flags.json) {
     context.stdout(`${JSON.stringify(found.map(asJson), null, 2)}\n`);
     return;
@@ -30,11 +31,25 @@ async function list(context: Context, flags: ListFlags): Promise<void> {
     return;
   }
   const rows = found.map((one) => asRow(one, Date.now()));
-  context.stdout(table([["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "AGE", "PROBLEM"], ...rows]));
+  context.stdout(
+    table([["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "PORTS", "AGE", "PROBLEM"], ...rows]),
+  );
+}
+
+interface Listed extends Surveyed {
+  /** As the session's table has them: whether a port answers is for its own command to say. */
+  readonly forwards: readonly Forward[];
+}
+
+async function withForwards(one: Surveyed): Promise<Listed> {
+  const forwards = one.session === undefined ? [] : await readForwards(one.session).catch(() => []);
+  return { ...one, forwards };
 }
 
 /** A session as `--json` has it. */
-function asJson({ dir, session, state, mount, problem }: Surveyed): Record<string, unknown> {
+function asJson(
+  { dir, session, state, mount, forwards, problem }: Listed,
+): Record<string, unknown> {
   return {
     name: session?.name ?? null,
     dir,
@@ -45,16 +60,21 @@ function asJson({ dir, session, state, mount, problem }: Surveyed): Record<strin
     state,
     mount: mount === "none" || session === undefined ? null : containerMount(session),
     mountAnswers: mount === "none" ? null : mount === "mounted",
+    forwards,
     created: session?.created ?? null,
     problem,
   };
 }
 
-function asRow({ dir, session, state, mount, problem }: Surveyed, now: number): string[] {
+function asRow({ dir, session, state, mount, forwards, problem }: Listed, now: number): string[] {
   const why = problem?.split("\n", 1)[0] ?? "";
-  if (session === undefined) return [dir, "-", "-", state, "-", "-", why];
+  if (session === undefined) return [dir, "-", "-", state, "-", "-", "-", why];
   const point = mount === "none" ? "-" : containerMount(session);
   const age = formatAge(now - Date.parse(session.created));
   const shown = mount === "dead" ? `${point} (does not answer)` : point;
-  return [session.name, hostOf(session), session.baseImage, state, shown, age, why];
+  const ports =
+    forwards.map(({ direction, localPort, containerPort }) =>
+      direction === "local" ? localPort : `<${containerPort}`
+    ).join(" ") || "-";
+  return [session.name, hostOf(session), session.baseImage, state, shown, ports, age, why];
 }

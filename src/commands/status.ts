@@ -3,6 +3,7 @@ import { switchFlag } from "../command_line/flags.ts";
 import { findContainer, reachRemoteHost } from "../lifecycle/connection.ts";
 import { inspectImage } from "../docker.ts";
 import { Failure } from "../error.ts";
+import { type ForwardState, forwardStates, forwardText } from "../forward/forwarding.ts";
 import { isRelayed, isServed, mountPoint } from "../mount/table.ts";
 import { overlayPath } from "../image/overlay.ts";
 import { userDirectory } from "../paths.ts";
@@ -29,6 +30,7 @@ interface Status {
     | null;
   readonly masters: Readonly<Record<string, boolean>>;
   readonly mounts: readonly MountStatus[];
+  readonly forwards: readonly ForwardState[];
 }
 
 interface MountStatus {
@@ -66,6 +68,7 @@ async function gather(context: Context, session: Session | undefined): Promise<S
     container: null,
     masters: {},
     mounts: [],
+    forwards: [],
   };
   if (session === undefined) return about;
   const problem = await problemOf(context, session);
@@ -79,6 +82,13 @@ async function gather(context: Context, session: Session | undefined): Promise<S
       (image) => image !== undefined,
       () => null,
     );
+  const masters = Object.fromEntries(
+    await Promise.all(
+      destinations.map(async (destination) =>
+        [destination, await isMasterAlive(context, session, destination)] as const
+      ),
+    ),
+  );
   return {
     ...about,
     session: {
@@ -99,16 +109,11 @@ async function gather(context: Context, session: Session | undefined): Promise<S
       state: !reachable || container === null ? "unknown" : container?.status ?? "none",
       id: container?.id ?? session.containerId,
     },
-    masters: Object.fromEntries(
-      await Promise.all(
-        destinations.map(async (destination) =>
-          [destination, await isMasterAlive(context, session, destination)] as const
-        ),
-      ),
-    ),
+    masters,
     mounts: await Promise.all(
       destinations.map((destination) => mountStatus(context, session, destination)),
     ),
+    forwards: await forwardStates(context, session, { masterUp: masters["container"] === true }),
   };
 }
 
@@ -193,6 +198,7 @@ function describe(status: Status): string {
       const how = `mounted (${kind}${recording ? ", edits are recorded" : ""})`;
       rows.push(["mount", `${path}: ${mounted ? how : "not mounted"}`]);
     }
+    for (const forward of status.forwards) rows.push(["forward", forwardText(forward)]);
     const names = Object.keys((status.session as unknown as Session).env);
     if (names.length > 0) rows.push(["variables", names.join(" ")]);
   }

@@ -1,4 +1,5 @@
 import { loadConfig } from "../config/config.ts";
+import { restoreForwards } from "../forward/forwarding.ts";
 import { captureDocker, type Container, docker, inspectContainer } from "../docker.ts";
 import { doctorHint, Failure } from "../error.ts";
 import { mount, unmount } from "../mount/mount.ts";
@@ -148,6 +149,7 @@ export async function connectContainer(
   );
   await writeSshConfig(connected, endpoint);
   await startContainerMaster(context, connected);
+  await restoreForwards(context, connected);
   progress(context, "local", "Mounting the container");
   await mount(context, connected, { destination: "container", path: "/" });
   return connected;

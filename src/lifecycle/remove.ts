@@ -1,5 +1,6 @@
 import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
 import { captureDocker, type EngineHost } from "../docker.ts";
+import { dropForwards } from "../forward/table.ts";
 import { Failure } from "../error.ts";
 import { removeReaders } from "../push/store_container.ts";
 import { removeParts } from "../push/remote_load.ts";
@@ -33,6 +34,7 @@ export async function removeSession(
   if (whole) await removeImages(context, session, { reached });
   await disconnectRemoteHost(context, session, { force });
   if (context.dryRun) return;
+  await dropForwards(session);
   await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
   if (whole) await deleteSession(context, session);
 }

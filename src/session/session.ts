@@ -1,7 +1,7 @@
 import { Failure, usageFailure } from "../error.ts";
 import { isWithin, joinPath, userDirectory } from "../paths.ts";
-import { unlessInterrupted } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
+import { lockFile } from "./lock.ts";
 import { quote } from "../quote.ts";
 import { isOwnDirectory } from "./ownership.ts";
 import type { RemoteHost } from "./remote_host.ts";
@@ -119,6 +119,10 @@ export const SESSION_FILES = [
   "inputs",
   "changes.jsonl",
   "sweeps.jsonl",
+  "forwards.json",
+  "forwards.json~",
+  "forwards.lock",
+  "forward.log",
   "mount-remote.log",
   "mount-container.log",
 ] as const;
@@ -258,7 +262,7 @@ export async function updateSession(
   dir: string,
   change: (session: Session) => Session | Promise<Session>,
 ): Promise<Session> {
-  using _lock = await lock(`${dir}/session.lock`);
+  using _lock = await lockFile(`${dir}/session.lock`);
   const session = await change(loadSession(dir));
   await saveSession(session);
   return session;
@@ -275,16 +279,10 @@ export async function lockLifecycle(
     500,
   );
   try {
-    return await lock(`${session.dir}/lifecycle.lock`);
+    return await lockFile(`${session.dir}/lifecycle.lock`);
   } finally {
     clearTimeout(notice);
   }
-}
-
-async function lock(path: string): Promise<Disposable> {
-  const file = await Deno.open(path, { create: true, write: true, mode: 0o600 });
-  await unlessInterrupted(file.lock(true));
-  return { [Symbol.dispose]: () => file.close() };
 }
 
 function indexDir(context: Context): string {

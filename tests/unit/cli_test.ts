@@ -16,6 +16,7 @@ const VERBS = [
   ...[
     "exec",
     "export",
+    "forward",
     "status",
     "history",
     "dockerfile",

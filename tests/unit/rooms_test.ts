@@ -20,6 +20,7 @@ const ORDER = [
   "image",
   "history",
   "mount",
+  "forward",
   "docker",
   "ssh",
   "relay",

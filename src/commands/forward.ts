@@ -1,0 +1,178 @@
+import { plainCommand } from "../command_line/command.ts";
+import { type SessionFlags, sessionFlags, sessionOf, switchFlag } from "../command_line/flags.ts";
+import { Failure, usageFailure } from "../error.ts";
+import { announcement, autoForwards } from "../forward/auto.ts";
+import {
+  closeForwards,
+  forwardStates,
+  forwardText,
+  openForward,
+  openReverse,
+} from "../forward/forwarding.ts";
+import { type Forward, parsePorts, type Ports } from "../forward/table.ts";
+import { watchPorts } from "../forward/watch.ts";
+import { reconnect } from "../lifecycle/connection.ts";
+import { progress } from "../output.ts";
+import type { Context } from "../process/context.ts";
+import { interruption } from "../process/child.ts";
+import { pause } from "../mount/table.ts";
+import type { Session } from "../session/session.ts";
+import { isMasterAlive } from "../ssh/master.ts";
+
+interface ForwardFlags {
+  readonly session?: string;
+  readonly auto: boolean;
+  readonly all: boolean;
+  readonly reverse: boolean;
+  readonly exact: boolean;
+  readonly remove: boolean;
+  readonly json: boolean;
+}
+
+export const command = plainCommand<ForwardFlags, string[]>({
+  about:
+    "Makes ports of the container's localhost reachable on this host's, over the connection that is open; nothing is " +
+    "published. They come back after a lost link and with start. Without a port it lists them.\n\n" +
+    "  dockerdo forward 5173 5433:5432\n  dockerdo forward --reverse 8080\n  dockerdo forward --auto",
+  flags: {
+    session: sessionFlags.session,
+    auto: switchFlag("Forward the container's ports as they come and go, until Ctrl-C"),
+    all: switchFlag("With --auto: ephemeral ports and debuggers too"),
+    reverse: switchFlag("Make ports of the local host reachable in the container"),
+    exact: switchFlag("Fail where the local port is taken, instead of using the next one"),
+    remove: switchFlag("End these forwards"),
+    json: switchFlag("Print JSON"),
+  },
+  positional: {
+    kind: "array",
+    parameter: {
+      brief: "PORT of the container, or LOCAL:PORT; with --reverse PORT, or CONTAINER:LOCAL",
+      placeholder: "port",
+      parse: (input: string): string => input,
+    },
+  },
+  action: forward,
+});
+
+async function forward(
+  context: Context,
+  flags: ForwardFlags & SessionFlags,
+  ...words: string[]
+): Promise<void> {
+  const session = sessionOf(context, flags);
+  refuseClashes(flags, words);
+  const ports = words.map(parsePorts);
+  if (flags.remove) return await remove(context, session, { flags, ports });
+  if (flags.auto) return await forwardAll(context, session, flags);
+  if (ports.length === 0) return await list(context, session, flags);
+  const connected = await up(context, session);
+  for (const one of ports) {
+    if (flags.reverse) {
+      const [containerPort, localPort] = [one.listening, one.connecting];
+      await openReverse(context, connected, { containerPort, localPort });
+      const there = `localhost:${containerPort} there leads to localhost:${localPort} here`;
+      progress(context, "container", there);
+    } else {
+      const made = await openForward(context, connected, {
+        containerPort: one.connecting,
+        localPort: one.listening,
+        exact: flags.exact,
+        process: null,
+        avoid: ports.map(({ listening }) => listening),
+      });
+      const taken = made.localPort === one.listening
+        ? ""
+        : ` (${one.listening} is taken here; a server that names its own port may notice)`;
+      progress(context, "local", `${made.containerPort} -> localhost:${made.localPort}${taken}`);
+    }
+  }
+}
+
+function refuseClashes(flags: ForwardFlags, words: readonly string[]): void {
+  if (flags.auto && (words.length > 0 || flags.reverse || flags.remove || flags.exact)) {
+    throw usageFailure("--auto finds the ports itself, and takes no other option but --all");
+  }
+  if (flags.remove && words.length === 0) {
+    throw usageFailure("which forward is to be removed?", "dockerdo forward lists them.");
+  }
+}
+
+async function up(context: Context, session: Session): Promise<Session> {
+  if (session.containerId === null) {
+    throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
+  }
+  return await reconnect(context, session, { interactive: Deno.stdin.isTerminal() });
+}
+
+async function list(
+  context: Context,
+  session: Session,
+  { json }: { readonly json: boolean },
+): Promise<void> {
+  const masterUp = await isMasterAlive(context, session, "container");
+  const states = await forwardStates(context, session, { masterUp });
+  if (json) {
+    context.stdout(`${JSON.stringify(states, null, 2)}\n`);
+  } else if (states.length === 0) {
+    context.stderr("Nothing is forwarded; dockerdo forward PORT does it.\n");
+  } else {
+    context.stdout(states.map((state) => `${forwardText(state)}\n`).join(""));
+  }
+}
+
+async function remove(
+  context: Context,
+  session: Session,
+  { flags, ports }: { readonly flags: ForwardFlags; readonly ports: readonly Ports[] },
+): Promise<void> {
+  const direction = flags.reverse ? "reverse" : "local";
+  for (const { listening, connecting } of ports) {
+    const isMeant = (one: Forward): boolean => {
+      const [from, to] = flags.reverse
+        ? [one.containerPort, one.localPort]
+        : [one.localPort, one.containerPort];
+      if (one.direction !== direction) return false;
+      return listening === connecting
+        ? from === listening || to === connecting
+        : from === listening && to === connecting;
+    };
+    const closed = await closeForwards(context, session, isMeant);
+    if (closed.length === 0 && !context.dryRun) {
+      throw new Failure(`port ${connecting} is not forwarded`, {
+        hint: "dockerdo forward lists what is.",
+      });
+    }
+    for (const { forward, connections } of closed) {
+      const left = connections === 0 ? "" : `; ${connections} open connections stay until they end`;
+      progress(context, "local", `${announcement(forward)}: removed${left}`);
+    }
+  }
+}
+
+const AGAIN_AFTER_MS = 2000;
+
+/** Watches until Ctrl-C, or until the container has ended: a lost link is brought back. */
+async function forwardAll(
+  context: Context,
+  found: Session,
+  { all }: { readonly all: boolean },
+): Promise<void> {
+  await using forwards = autoForwards(context, found);
+  // Asked for once: the signal must not be taken for the failure of a child that it has ended.
+  const interrupted = interruption();
+  for (let isFirst = true; true; isFirst = false) {
+    if (!isFirst) await Promise.race([pause(AGAIN_AFTER_MS), interrupted]);
+    let session: Session;
+    try {
+      session = await up(context, found);
+    } catch (error) {
+      const isAway = error instanceof Failure && error.message.startsWith("cannot connect");
+      if (isFirst || !isAway) throw error;
+      continue;
+    }
+    if (context.dryRun) return;
+    const watched = watchPorts(context, session, { all, onPorts: forwards.update });
+    await Promise.race([watched, interrupted]);
+    progress(context, "local", "The connection to the container has ended");
+  }
+}
