@@ -150,7 +150,7 @@ for (
     const words = [
       ...selfCommand(["--max-semi-space-size=1", "--optimize-for-size"]),
       ...["relay", `${dir.path}/relay`, point, "/", "30"],
-      ...[`${dir.path}/changes.jsonl`, "c0ffee", "--", "ssh", "-F", config],
+      ...[`${dir.path}/changes.jsonl`, "c0ffee", "--", "ssh", "-oBatchMode=yes", "-F", config],
     ];
     const script = (): string | undefined => {
       try {
