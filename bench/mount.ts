@@ -4,10 +4,11 @@
  *
  *   deno run -A bench/mount.ts [round trip in ms …]      default: 0 20 100
  *
- * The repo has 2,000 small files in 200 directories. Each action runs RUNS times (default 1) on a
- * fresh mount of each kind, by turns; the medians are shown. ONLY, a regular expression, selects
- * actions, KINDS the kinds; LIMIT (seconds, default 300) ends what takes longer. `hit` is the time of
- * one lstat that needs no server.
+ * The repo has FILES small files, ten in a directory; FILES is a list (default "2000,20000"; 100000 is worth the
+ * wait). Each action runs RUNS times (default 1) on a fresh mount of each kind, by turns; the medians are shown,
+ * and last what one file costs more in each repo than in the smallest. ONLY, a regular expression, selects actions,
+ * KINDS the kinds; LIMIT (seconds, default 300) ends what takes longer. `hit` is the time of one lstat that needs
+ * no server.
  */
 import { type Mount, run, Server } from "../tests/relay/server.ts";
 
@@ -17,11 +18,12 @@ const kinds = (["relay", "plain", "coherent"] as const)
   .filter((kind) => new RegExp(Deno.env.get("KINDS") ?? "").test(kind));
 const runs = Number(Deno.env.get("RUNS") ?? 1);
 const limit = Number(Deno.env.get("LIMIT") ?? 300);
+const sizes = (Deno.env.get("FILES") ?? "2000,20000").split(",").map(Number);
 const BIG = 200, WRITTEN = 50;
 
-async function makeRepo(path: string): Promise<void> {
+async function makeRepo(path: string, files: number): Promise<void> {
   await Deno.mkdir(path);
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < files / 10; i++) {
     const directory = `${path}/d${Math.floor(i / 20)}/s${i % 20}`;
     await Deno.mkdir(directory, { recursive: true });
     for (let j = 0; j < 10; j++) {
@@ -50,14 +52,17 @@ async function seconds(line: string): Promise<number> {
 
 /** What is timed, on a mount at `$1`; pairs need the same mount, and its memory of the first. */
 const GROUPS: [string, string][][] = [
+  [["find, first", "find $m/repo"], ["find, second", "find $m/repo"]],
   [["ls -lR", "ls -lR $m/repo"]],
   [["git status, first", "git -C $m/repo status"], ["git status, second", "git -C $m/repo status"]],
   [["grep -r", "grep -r nonesuch $m/repo"]],
+  [["cp -r", "cp -r $m/repo $copy"]],
   [["read 200 MB", "cat $m/big"]],
   [["write 50 MB", `dd if=/dev/zero of=$m/written bs=1M count=${WRITTEN}`]],
   [["create 100", "mkdir $m/new; for i in $(seq 100); do echo x > $m/new/$i; done"]],
 ];
 const LIMITS: Record<string, string> = {
+  "find, first": '$ssh "find $served/repo"',
   "ls -lR": '$ssh "ls -lR $served/repo"',
   "git status, first": '$ssh "git -C $served/repo status"',
   "grep -r": '$ssh "tar c -C $served repo" | tar x -C $scratch',
@@ -65,8 +70,12 @@ const LIMITS: Record<string, string> = {
   "write 50 MB": `dd if=/dev/zero bs=1M count=${WRITTEN} | $ssh "cat > $served/written"`,
 };
 
+function copyOf(server: Server): string {
+  return `${server.directory}/copy`;
+}
+
 async function clean(server: Server): Promise<void> {
-  await run("rm", "-rf", `${server.served}/written`, `${server.served}/new`);
+  await run("rm", "-rf", `${server.served}/written`, `${server.served}/new`, copyOf(server));
   // git must not find the time stamps of an earlier run in its index.
   await run("git", "-C", `${server.served}/repo`, "read-tree", "HEAD");
 }
@@ -87,7 +96,8 @@ async function measure(
     await clean(server);
     const mount = await server.mount({ kind, ...roundTrip > 0 && { roundTrip } });
     for (const [name, line] of group) {
-      note(times, name, await seconds(line.replaceAll("$m", mount.point)));
+      const filled = line.replaceAll("$m", mount.point).replaceAll("$copy", copyOf(server));
+      note(times, name, await seconds(filled));
     }
     if (kind === "relay") {
       note(times, `memory after ${group[0]?.[0]}, MiB`, (await mount.memory()).highest);
@@ -144,31 +154,63 @@ function cell(values: number[] | undefined): string {
   return value === Infinity ? `> ${limit}` : value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }
 
-const server = await Server.start();
-try {
-  await makeRepo(`${server.served}/repo`);
-  await run("dd", "if=/dev/urandom", `of=${server.served}/big`, "bs=1M", `count=${BIG}`);
-  for (const roundTrip of roundTrips) {
-    const times: Record<Kind | "wire", Times> = {
-      plain: new Map(),
-      coherent: new Map(),
-      relay: new Map(),
-      wire: new Map(),
-    };
-    for (let i = 0; i < runs; i++) {
-      await limits(server, { roundTrip, times: times.wire });
-      for (const kind of kinds) {
-        await measure(server, kind, { roundTrip, times: times[kind] });
-      }
-    }
-    console.log(`\n| ${roundTrip} ms | plain sshfs | without caches | our mount | the wire |`);
-    console.log("|---|---|---|---|---|");
-    for (const name of times.relay.keys()) {
-      const cells = (["plain", "coherent", "relay", "wire"] as const)
-        .map((kind) => cell(times[kind].get(name)));
-      console.log(`| ${name} | ${cells.join(" | ")} |`);
-    }
+type All = Record<Kind | "wire", Times>;
+
+async function measureAll(server: Server, roundTrip: number): Promise<All> {
+  const times: All = {
+    plain: new Map(),
+    coherent: new Map(),
+    relay: new Map(),
+    wire: new Map(),
+  };
+  for (let i = 0; i < runs; i++) {
+    await limits(server, { roundTrip, times: times.wire });
+    for (const kind of kinds) await measure(server, kind, { roundTrip, times: times[kind] });
   }
-} finally {
-  await server.stop();
+  return times;
 }
+
+function show(times: All, title: string): void {
+  console.log(`\n| ${title} | plain sshfs | without caches | our mount | the wire |`);
+  console.log("|---|---|---|---|---|");
+  for (const name of times.relay.keys()) {
+    const cells = (["plain", "coherent", "relay", "wire"] as const)
+      .map((kind) => cell(times[kind].get(name)));
+    console.log(`| ${name} | ${cells.join(" | ")} |`);
+  }
+}
+
+/** What one file costs on our mount, beside what it costs in the smallest repo. */
+function showGrowth(all: ReadonlyMap<number, All>, roundTrip: number): void {
+  const [first, ...others] = all;
+  if (first === undefined || others.length === 0) return;
+  console.log(`\n| ${roundTrip} ms, cost of a file | ${others.map(([n]) => n).join(" | ")} |`);
+  console.log(`|---|${others.map(() => "---|").join("")}`);
+  for (
+    const name of ["find, first", "find, second", "ls -lR", "git status, first"].concat(
+      ["git status, second", "grep -r", "cp -r"],
+    )
+  ) {
+    const each = ([files, times]: [number, All]) =>
+      (median(times.relay.get(name) ?? []) ?? NaN) / files;
+    const cells = others.map((one) => `${(each(one) / each(first)).toFixed(2)} x`);
+    if (only.test(name)) console.log(`| ${name} | ${cells.join(" | ")} |`);
+  }
+}
+
+const all = new Map(roundTrips.map((roundTrip) => [roundTrip, new Map<number, All>()]));
+for (const files of sizes) {
+  const server = await Server.start();
+  try {
+    await makeRepo(`${server.served}/repo`, files);
+    await run("dd", "if=/dev/urandom", `of=${server.served}/big`, "bs=1M", `count=${BIG}`);
+    for (const roundTrip of roundTrips) {
+      const times = await measureAll(server, roundTrip);
+      all.get(roundTrip)?.set(files, times);
+      show(times, `${files} files, ${roundTrip} ms`);
+    }
+  } finally {
+    await server.stop();
+  }
+}
+for (const [roundTrip, times] of all) showGrowth(times, roundTrip);

@@ -3,17 +3,17 @@
  * lies outside its own heap, and file contents pass through here by the gigabyte.
  */
 export class Pool {
-  private readonly free: Uint8Array[] = [];
+  readonly #free: Uint8Array[] = [];
 
   /** `most` buffers are kept for later. */
   constructor(readonly size: number, private readonly most: number) {}
 
   /** A buffer with whatever was in it before. */
   take(): Uint8Array {
-    return this.free.pop() ?? new Uint8Array(this.size);
+    return this.#free.pop() ?? new Uint8Array(this.size);
   }
 
   give(buffer: Uint8Array): void {
-    if (this.free.length < this.most) this.free.push(buffer);
+    if (this.#free.length < this.most) this.#free.push(buffer);
   }
 }

@@ -5,11 +5,11 @@ import { Pool } from "./buffer_pool.ts";
 import { Framer, Reader, Status, Type, Writer } from "./wire.ts";
 
 /** Answers are collected and leave together, at the latest when they reach this many bytes. */
-const BATCH = 1 << 17;
+const BATCH_BYTES = 1 << 17;
 const SPARES = 4;
 
 /** For requests with more than a few bytes, which are writes. */
-const BIG = 4096;
+const BIG_BYTES = 4096;
 const pool = new Pool(72 * 1024, 64);
 
 /** One request of sshfs. Its bytes are a view into a reused buffer until `keep` is called. */
@@ -24,8 +24,8 @@ export class Request {
   looks = 0;
   /** It has waited for a connection. */
   waited = false;
-  private kept = false;
-  private pooled: Uint8Array | undefined;
+  #kept = false;
+  #pooled: Uint8Array | undefined;
 
   constructor(private bytes: Uint8Array) {
     this.id = new Reader(bytes, 1).u32();
@@ -42,28 +42,28 @@ export class Request {
 
   /** Makes the request outlive the call that brought it. */
   keep(): this {
-    if (this.kept) return this;
-    this.kept = true;
+    if (this.#kept) return this;
+    this.#kept = true;
     const { length } = this.bytes;
-    if (length <= BIG || length > pool.size) {
+    if (length <= BIG_BYTES || length > pool.size) {
       this.bytes = this.bytes.slice();
     } else {
-      this.pooled = pool.take();
-      this.pooled.set(this.bytes);
-      this.bytes = this.pooled.subarray(0, length);
+      this.#pooled = pool.take();
+      this.#pooled.set(this.bytes);
+      this.bytes = this.#pooled.subarray(0, length);
     }
     return this;
   }
 
   /** The request has been answered: its bytes are not needed any more. */
   release(): void {
-    if (this.pooled) pool.give(this.pooled);
-    this.pooled = undefined;
+    if (this.#pooled) pool.give(this.#pooled);
+    this.#pooled = undefined;
   }
 }
 
 /** Milliseconds after which an answer is late enough for a line in the log. */
-const LATE = 3000;
+const LATE_MS = 3000;
 
 /** Each request gets one answer: whoever comes second is not heard. */
 export class Front {
@@ -71,11 +71,11 @@ export class Front {
   attributesAt = -Infinity;
   /** What sshfs waits for, in the order in which it came. */
   readonly waiting = new Map<number, Request>();
-  private out = new Writer(BATCH);
-  private readonly spare: Writer[] = [];
-  private scheduled = false;
-  private socket: Socket | undefined;
-  private notedAt = -Infinity;
+  #out = new Writer(BATCH_BYTES);
+  readonly #spare: Writer[] = [];
+  #scheduled = false;
+  #socket: Socket | undefined;
+  #notedAt = -Infinity;
 
   /** `write` gets views that are good only during the call. */
   constructor(
@@ -98,11 +98,11 @@ export class Front {
       return busy();
     };
     const ended = Promise.withResolvers<void>();
-    this.socket = await openSocket(buffer, push);
-    if (this.socket !== undefined) {
-      this.socket.on("error", ended.reject);
-      this.socket.on("close", () => ended.resolve());
-      this.socket.resume();
+    this.#socket = await openSocket(buffer, push);
+    if (this.#socket !== undefined) {
+      this.#socket.on("error", ended.reject);
+      this.#socket.on("close", () => ended.resolve());
+      this.#socket.resume();
       return await ended.promise;
     }
     while (true) {
@@ -113,61 +113,61 @@ export class Front {
   }
 
   version(body: Uint8Array): void {
-    this.out.begin(Type.VERSION).raw(body).end();
-    this.soon();
+    this.#out.begin(Type.VERSION).raw(body).end();
+    this.#soon();
   }
 
   status(id: number, code: number): void {
-    if (!this.answers(id)) return;
-    this.out.begin(Type.STATUS, id).u32(code).text("").text("").end();
-    this.soon();
+    if (!this.#answers(id)) return;
+    this.#out.begin(Type.STATUS, id).u32(code).text("").text("").end();
+    this.#soon();
   }
 
   attrs(id: number, attrs: Uint8Array): void {
-    if (!this.answers(id)) return;
+    if (!this.#answers(id)) return;
     this.attributesAt = performance.now();
-    this.out.begin(Type.ATTRS, id).raw(attrs).end();
-    this.soon();
+    this.#out.begin(Type.ATTRS, id).raw(attrs).end();
+    this.#soon();
   }
 
   handle(id: number, handle: Uint8Array): void {
-    if (!this.answers(id)) return;
-    this.out.begin(Type.HANDLE, id).blob(handle).end();
-    this.soon();
+    if (!this.#answers(id)) return;
+    this.#out.begin(Type.HANDLE, id).blob(handle).end();
+    this.#soon();
   }
 
   data(id: number, data: Uint8Array): void {
-    if (!this.answers(id)) return;
-    this.out.begin(Type.DATA, id).blob(data).end();
-    this.soon();
+    if (!this.#answers(id)) return;
+    this.#out.begin(Type.DATA, id).blob(data).end();
+    this.#soon();
   }
 
   names(id: number, count: number, write: (to: Writer) => void): void {
-    if (!this.answers(id)) return;
-    this.out.begin(Type.NAME, id).u32(count);
-    write(this.out);
-    this.out.end();
-    this.soon();
+    if (!this.#answers(id)) return;
+    this.#out.begin(Type.NAME, id).u32(count);
+    write(this.#out);
+    this.#out.end();
+    this.#soon();
   }
 
   /** An answer of the server, as it is. */
   pass(id: number, type: number, body: Uint8Array): void {
-    if (!this.answers(id)) return;
+    if (!this.#answers(id)) return;
     if (type === Type.ATTRS) this.attributesAt = performance.now();
-    this.out.begin(type, id).raw(body).end();
-    this.soon();
+    this.#out.begin(type, id).raw(body).end();
+    this.#soon();
   }
 
   flush(): void {
-    if (this.out.length === 0) return;
-    const full = this.out;
-    this.out = this.spare.pop() ?? new Writer(BATCH);
+    if (this.#out.length === 0) return;
+    const full = this.#out;
+    this.#out = this.#spare.pop() ?? new Writer(BATCH_BYTES);
     const recycle = () => {
       full.clear();
-      if (this.spare.length < SPARES) this.spare.push(full);
+      if (this.#spare.length < SPARES) this.#spare.push(full);
     };
-    if (this.socket) {
-      this.socket.write(full.view(), recycle);
+    if (this.#socket) {
+      this.#socket.write(full.view(), recycle);
       return;
     }
     let bytes = full.view();
@@ -179,13 +179,13 @@ export class Front {
     recycle();
   }
 
-  private answers(id: number): boolean {
+  #answers(id: number): boolean {
     const request = this.waiting.get(id);
     if (request === undefined) return false;
     this.waiting.delete(id);
     const now = performance.now();
-    if (now - request.arrivedAt > LATE && now - this.notedAt > LATE) {
-      this.notedAt = now;
+    if (now - request.arrivedAt > LATE_MS && now - this.#notedAt > LATE_MS) {
+      this.#notedAt = now;
       const seconds = ((now - request.arrivedAt) / 1000).toFixed(1);
       this.options.log(
         `a request of type ${request.type} took ${seconds} s, ${this.waiting.size} wait`,
@@ -194,12 +194,12 @@ export class Front {
     return true;
   }
 
-  private soon(): void {
-    if (this.out.length >= BATCH) return this.flush();
-    if (this.scheduled) return;
-    this.scheduled = true;
+  #soon(): void {
+    if (this.#out.length >= BATCH_BYTES) return this.flush();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     queueMicrotask(() => {
-      this.scheduled = false;
+      this.#scheduled = false;
       this.flush();
     });
   }
@@ -207,7 +207,7 @@ export class Front {
 
 /**
  * Fd 0 and fd 1 are one socket when sshfs starts us. The event loop serves it in half the time of
- * `Deno.stdin` and its threads. Undefined on a runtime that can't, or when fd 0 is no socket.
+ * `Deno.stdin` and its threads. Undefined on a runtime that cannot, or when fd 0 is no socket.
  */
 async function openSocket(
   buffer: Uint8Array,

@@ -31,16 +31,16 @@ export interface CoreOptions {
 }
 
 /** Milliseconds for which the attributes seen when a file was opened stand in for another look. */
-const JUST_SEEN = 1000;
+const JUST_SEEN_MS = 1000;
 /** Milliseconds for which a small file is held open without a handle of the server. */
-const UNPINNED = 30;
+const UNPINNED_MS = 30;
 const MOST_PINNED = 200;
 /** Milliseconds after which a request that nobody works on is failed. */
-const LONGEST = 9500;
+const LONGEST_MS = 9500;
 /** The same while the server works, but has answered all that was asked when the request came. */
-const LONGEST_SERVED = 60_000;
+const LONGEST_SERVED_MS = 60_000;
 /** Milliseconds without a byte after which nobody waits on who has waited for a connection before. */
-const SILENT = 2500;
+const SILENT_MS = 2500;
 
 export class Core {
   readonly front: Front;
@@ -57,8 +57,8 @@ export class Core {
   readonly journal: Journal | undefined;
   /** Serves a request from the beginning; set by the relay. */
   serve: (request: Request) => void = () => {};
-  private pinning: ReturnType<typeof setTimeout> | undefined;
-  private readonly asking = new Map<string, { sequence: number; done: OnAnswer[] }>();
+  #pinning: ReturnType<typeof setTimeout> | undefined;
+  readonly #asking = new Map<string, { sequence: number; done: OnAnswer[] }>();
 
   constructor(options: CoreOptions) {
     const { capacity, lifetime } = options;
@@ -70,7 +70,7 @@ export class Core {
     this.link = new Link({
       start: options.start,
       log: options.log,
-      onReconnect: () => this.reconnected(),
+      onReconnect: () => this.#reconnected(),
       onRecover: () => this.drop(),
     });
     this.tree = new Tree({
@@ -164,8 +164,8 @@ export class Core {
    * before: they cost the server nothing.
    */
   pinSoon(): void {
-    this.pinning ??= setTimeout(() => {
-      this.pinning = undefined;
+    this.#pinning ??= setTimeout(() => {
+      this.#pinning = undefined;
       if (!this.link.up) return;
       let pinned = 0;
       for (const handle of this.handles.all.values()) {
@@ -173,7 +173,7 @@ export class Core {
         if (++pinned > MOST_PINNED) return;
         if (handle.remote === undefined) this.reach(handle, () => {});
       }
-    }, UNPINNED);
+    }, UNPINNED_MS);
   }
 
   /** No request waits for ever, whatever has become of it. */
@@ -181,11 +181,11 @@ export class Core {
     const { link, front } = this;
     for (const request of front.waiting.values()) {
       const age = now - Math.max(request.arrivedAt, link.wokeAt);
-      if (age < LONGEST) return;
+      if (age < LONGEST_MS) return;
       const served = link.oldestPending() > request.sequence + 1;
       // Who has waited for a connection and got one that is silent has waited long enough.
-      const silent = request.waited && link.silence > SILENT;
-      if (link.up && link.due && !silent && !(served && age > LONGEST_SERVED)) continue;
+      const silent = request.waited && link.silence > SILENT_MS;
+      if (link.up && link.due && !silent && !(served && age > LONGEST_SERVED_MS)) continue;
       if (link.up) this.log(`a request of type ${request.type} was forgotten`);
       front.status(request.id, LOST);
     }
@@ -193,15 +193,15 @@ export class Core {
 
   /** LSTAT for ourselves: joins one that is on its way if that will be current, and learns. */
   ask(path: string, done?: OnAnswer): number {
-    const running = this.asking.get(path);
+    const running = this.#asking.get(path);
     if (running !== undefined && running.sequence > this.tree.changedAt(path)) {
       if (done) running.done.push(done);
       return running.sequence;
     }
     const asked = { sequence: 0, done: done ? [done] : [] };
-    this.asking.set(path, asked);
+    this.#asking.set(path, asked);
     asked.sequence = this.link.send(Type.LSTAT, (to) => to.text(path), (type, answer) => {
-      if (this.asking.get(path) === asked) this.asking.delete(path);
+      if (this.#asking.get(path) === asked) this.#asking.delete(path);
       const start = answer?.at ?? 0;
       if (answer !== undefined && type === Type.ATTRS) {
         const attrs = answer.rest();
@@ -273,7 +273,7 @@ export class Core {
     const known = handle.known;
     return handle.kept && known !== undefined &&
       known.sequence > this.tree.changedAt(handle.path) &&
-      performance.now() - known.at < JUST_SEEN;
+      performance.now() - known.at < JUST_SEEN_MS;
   }
 
   /** Goes on with the server's handle, which is opened first where there is none yet. */
@@ -292,7 +292,7 @@ export class Core {
     reopen(this, handle, done);
   }
 
-  private reconnected(): void {
+  #reconnected(): void {
     this.drop();
     this.areas.learn(this.link, () => {
       for (const handle of this.handles.all.values()) handle.unsyncedLost = false;

@@ -11,8 +11,8 @@ export const NEVER = -Infinity;
 /** What a whole listing says, packed: a directory may have a hundred thousand entries. */
 export class Listing {
   readonly names: string[] = [];
-  private records = new Uint8Array(16 * PLAIN_LENGTH);
-  private kinds = new Uint8Array(16);
+  #records = new Uint8Array(16 * PLAIN_LENGTH);
+  #kinds = new Uint8Array(16);
 
   get length(): number {
     return this.names.length;
@@ -24,12 +24,12 @@ export class Listing {
    */
   add(name: string, attrs: Uint8Array | undefined, shared: boolean): void {
     const index = this.names.push(name) - 1;
-    if (index === this.kinds.length) {
-      this.records = copyOf(this.records, this.records.length * 2);
-      this.kinds = copyOf(this.kinds, this.kinds.length * 2);
+    if (index === this.#kinds.length) {
+      this.#records = copyOf(this.#records, this.#records.length * 2);
+      this.#kinds = copyOf(this.#kinds, this.#kinds.length * 2);
     }
-    if (attrs !== undefined) this.records.set(attrs, index * PLAIN_LENGTH);
-    this.kinds[index] = (attrs === undefined ? 0 : KNOWN) | (shared ? SHARED : 0);
+    if (attrs !== undefined) this.#records.set(attrs, index * PLAIN_LENGTH);
+    this.#kinds[index] = (attrs === undefined ? 0 : KNOWN) | (shared ? SHARED : 0);
   }
 
   /**
@@ -47,12 +47,12 @@ export class Listing {
 
   /** A view. */
   attrs(index: number): Uint8Array | undefined {
-    if (!((this.kinds[index] ?? 0) & KNOWN)) return undefined;
-    return this.records.subarray(index * PLAIN_LENGTH, (index + 1) * PLAIN_LENGTH);
+    if (!((this.#kinds[index] ?? 0) & KNOWN)) return undefined;
+    return this.#records.subarray(index * PLAIN_LENGTH, (index + 1) * PLAIN_LENGTH);
   }
 
   isShared(index: number): boolean {
-    return ((this.kinds[index] ?? 0) & SHARED) !== 0;
+    return ((this.#kinds[index] ?? 0) & SHARED) !== 0;
   }
 }
 
@@ -81,19 +81,19 @@ export class Directory {
   used = false;
   /** Sequence number of our last change of any name in it. */
   lastChange = 0;
-  private records = new Uint8Array(0);
-  private times = new Float64Array(0);
-  private count = 0;
+  #records = new Uint8Array(0);
+  #times = new Float64Array(0);
+  #count = 0;
   /** Places below `count` that no name has any more. */
-  private readonly free: number[] = [];
+  readonly #free: number[] = [];
   /** Characters of all names and links. */
-  private letters = 0;
+  #letters = 0;
 
   constructor(readonly path: string) {}
 
   /** Bytes of memory, about. */
   get cost(): number {
-    return 500 + this.times.length * 40 + this.changes.size * 40 + this.letters +
+    return 500 + this.#times.length * 40 + this.changes.size * 40 + this.#letters +
       (this.names.size + this.links.size) * (NAME_COST - 40);
   }
 
@@ -101,27 +101,27 @@ export class Directory {
     this.doubted.delete(name);
     if (attrs === undefined || !isPlain(attrs)) {
       const index = this.names.get(name);
-      if (index === undefined) this.letters += name.length;
-      else if (index !== ASK) this.free.push(index);
+      if (index === undefined) this.#letters += name.length;
+      else if (index !== ASK) this.#free.push(index);
       this.names.set(name, ASK);
       return;
     }
     let index = this.names.get(name);
-    if (index === undefined) this.letters += name.length;
+    if (index === undefined) this.#letters += name.length;
     if (index === undefined || index === ASK) {
-      index = this.free.pop() ?? this.count++;
-      if (index >= this.times.length) this.grow();
+      index = this.#free.pop() ?? this.#count++;
+      if (index >= this.#times.length) this.#grow();
       this.names.set(name, index);
     }
-    this.records.set(attrs, index * PLAIN_LENGTH);
-    this.times[index] = at;
+    this.#records.set(attrs, index * PLAIN_LENGTH);
+    this.#times[index] = at;
   }
 
   /** Attributes of a name however old and doubtful: a view that the next `set` may change. */
   attrs(name: string): Uint8Array | undefined {
     const index = this.names.get(name);
     if (index === undefined || index === ASK) return undefined;
-    return this.records.subarray(index * PLAIN_LENGTH, (index + 1) * PLAIN_LENGTH);
+    return this.#records.subarray(index * PLAIN_LENGTH, (index + 1) * PLAIN_LENGTH);
   }
 
   /** All entries as they are now; no later change shows in it. */
@@ -136,7 +136,7 @@ export class Directory {
 
   learnedAt(name: string): number {
     const index = this.names.get(name);
-    return index === undefined || index === ASK ? NEVER : this.times[index] ?? NEVER;
+    return index === undefined || index === ASK ? NEVER : this.#times[index] ?? NEVER;
   }
 
   /** A change of this name is on its way: whether and how it exists must be asked. */
@@ -144,9 +144,9 @@ export class Directory {
     const index = this.names.get(name);
     if (index === undefined) {
       this.names.set(name, ASK);
-      this.letters += name.length;
-    } else if (index !== ASK) this.times[index] = NEVER;
-    this.forgetLink(name);
+      this.#letters += name.length;
+    } else if (index !== ASK) this.#times[index] = NEVER;
+    this.#forgetLink(name);
     this.doubted.add(name);
     this.changes.delete(name);
     this.changes.set(name, sequence);
@@ -157,24 +157,24 @@ export class Directory {
   age(): void {
     this.complete = false;
     this.listedAt = NEVER;
-    this.times.fill(NEVER);
-    for (const name of [...this.links.keys()]) this.forgetLink(name);
+    this.#times.fill(NEVER);
+    for (const name of [...this.links.keys()]) this.#forgetLink(name);
     this.used = false;
   }
 
   setLink(name: string, target: string, at: number): void {
-    this.forgetLink(name);
+    this.#forgetLink(name);
     this.links.set(name, { target, at });
-    this.letters += target.length;
+    this.#letters += target.length;
   }
 
   remove(name: string): void {
     const index = this.names.get(name);
     if (index === undefined) return;
     this.names.delete(name);
-    this.letters -= name.length;
-    if (index !== ASK) this.free.push(index);
-    this.forgetLink(name);
+    this.#letters -= name.length;
+    if (index !== ASK) this.#free.push(index);
+    this.#forgetLink(name);
     this.doubted.delete(name);
     this.shared.delete(name);
   }
@@ -184,27 +184,27 @@ export class Directory {
     this.doubted.clear();
     this.shared.clear();
     this.links.clear();
-    this.count = 0;
-    this.free.length = 0;
-    this.letters = 0;
+    this.#count = 0;
+    this.#free.length = 0;
+    this.#letters = 0;
   }
 
   reserve(count: number): void {
-    if (count <= this.times.length) return;
-    this.records = copyOf(this.records, count * PLAIN_LENGTH);
+    if (count <= this.#times.length) return;
+    this.#records = copyOf(this.#records, count * PLAIN_LENGTH);
     const times = new Float64Array(count);
-    times.set(this.times);
-    this.times = times;
+    times.set(this.#times);
+    this.#times = times;
   }
 
-  private forgetLink(name: string): void {
+  #forgetLink(name: string): void {
     const link = this.links.get(name);
     if (link === undefined) return;
-    this.letters -= link.target.length;
+    this.#letters -= link.target.length;
     this.links.delete(name);
   }
 
-  private grow(): void {
-    this.reserve(Math.max(8, this.times.length * 2));
+  #grow(): void {
+    this.reserve(Math.max(8, this.#times.length * 2));
   }
 }

@@ -2,7 +2,7 @@
  * `dodo` tells the relay that something in the container may have changed.
  *
  * A message is one byte appended to a file that the relay watches; its number is the length of the
- * file behind it. So it can't be lost, it needs no network permission, and it never goes near the
+ * file behind it. So it cannot be lost, it needs no network permission, and it never goes near the
  * mount. The relay answers by writing the number it has come to into a second file. Behind the number
  * stands whether it is quiet: then nobody has been told anything that still counts, the relay looks at
  * the bell before it tells anybody again, and there is nothing to wait for.
@@ -38,7 +38,7 @@ export function dropCaches(state: string, limit = 2000): Dropped {
     return "none";
   }
   try {
-    // The relay holds a lock for as long as it lives. Older runtimes can't try; they wait instead.
+    // The relay holds a lock for as long as it lives. Older runtimes cannot try; they wait instead.
     if (bell.tryLockSync?.(false)) return "none";
     bell.writeSync(new Uint8Array(1));
     const number = bell.seekSync(0, Deno.SeekMode.Current);

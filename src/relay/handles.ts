@@ -30,7 +30,7 @@ export interface Handle {
   stream: Stream | undefined;
   /** The name was deleted or replaced by us: the path means another file now. */
   detached: boolean;
-  /** It was open on a connection that is gone, and can't be opened again. */
+  /** It was open on a connection that is gone, and cannot be opened again. */
   dead: boolean;
   /** Who waits for `remote`. */
   waiting: (() => void)[] | undefined;
@@ -51,12 +51,12 @@ const LENGTH = 12;
 
 export class Handles {
   readonly all = new Map<number, Handle>();
-  private next = 1;
-  private readonly magic = crypto.getRandomValues(new Uint8Array(8));
+  #next = 1;
+  readonly #magic = crypto.getRandomValues(new Uint8Array(8));
 
   create(path: string, flags: number, kept = true): Handle {
     const handle: Handle = {
-      key: this.next++,
+      key: this.#next++,
       path,
       flags,
       kept,
@@ -86,14 +86,14 @@ export class Handles {
   /** The handle as sshfs knows it: 8 secret bytes, so that it can be recognised anywhere, and 4. */
   name(handle: Handle): Uint8Array {
     const name = new Uint8Array(LENGTH);
-    name.set(this.magic);
+    name.set(this.#magic);
     new DataView(name.buffer).setUint32(8, handle.key);
     return name;
   }
 
   get(name: Uint8Array): Handle | undefined {
     if (name.length !== LENGTH) return undefined;
-    for (let i = 0; i < 8; i++) if (name[i] !== this.magic[i]) return undefined;
+    for (let i = 0; i < 8; i++) if (name[i] !== this.#magic[i]) return undefined;
     return this.all.get(u32(name, 8));
   }
 

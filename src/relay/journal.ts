@@ -51,50 +51,50 @@ export function appender(path: string): (text: string) => void {
 }
 
 export class Journal {
-  private readonly noted = new Map<string, number>();
-  private lost = 0;
+  readonly #noted = new Map<string, number>();
+  #lost = 0;
 
-  /** `append` gets whole lines, and throws where it can't keep them. */
+  /** `append` gets whole lines, and throws where it cannot keep them. */
   constructor(private readonly append: (lines: string) => void) {}
 
   mounted(container: string): void {
     // A line that a power cut has torn must not take this one with it.
-    this.write({ kind: "mounted", path: "/", container }, "\n");
+    this.#write({ kind: "mounted", path: "/", container }, "\n");
   }
 
   /** Notes what could not be written before, if that can be written now. */
   close(): void {
-    if (this.lost > 0) this.write({ kind: "lost", path: "/", count: this.lost });
+    if (this.#lost > 0) this.#write({ kind: "lost", path: "/", count: this.#lost });
   }
 
   created(path: string): void {
-    this.write({ kind: "created", path });
-    this.note(path, Date.now());
+    this.#write({ kind: "created", path });
+    this.#note(path, Date.now());
   }
 
   changed(path: string): void {
     const now = Date.now();
-    if (Math.abs(now - (this.noted.get(path) ?? -Infinity)) < NOTE_EVERY) return;
-    this.write({ kind: "changed", path });
-    this.note(path, now);
+    if (Math.abs(now - (this.#noted.get(path) ?? -Infinity)) < NOTE_EVERY) return;
+    this.#write({ kind: "changed", path });
+    this.#note(path, now);
   }
 
   chmodded(path: string): void {
-    this.write({ kind: "chmodded", path });
+    this.#write({ kind: "chmodded", path });
   }
 
   touched(path: string): void {
-    this.write({ kind: "touched", path });
+    this.#write({ kind: "touched", path });
   }
 
   /** `from`: the file's other name, where it is a hard link. */
   linked(path: string, from?: string): void {
-    this.write({ kind: "linked", path, ...from !== undefined && { from } });
+    this.#write({ kind: "linked", path, ...from !== undefined && { from } });
   }
 
   deleted(path: string): void {
-    this.noted.delete(path);
-    this.write({ kind: "deleted", path });
+    this.#noted.delete(path);
+    this.#write({ kind: "deleted", path });
   }
 
   renamed(
@@ -103,8 +103,8 @@ export class Journal {
     { replaces, directory }: { readonly replaces: boolean; readonly directory: boolean },
   ): void {
     if (from === path) return;
-    this.noted.clear();
-    this.write({
+    this.#noted.clear();
+    this.#write({
       kind: "renamed",
       path,
       from,
@@ -113,25 +113,25 @@ export class Journal {
     });
   }
 
-  private note(path: string, now: number): void {
-    if (this.noted.size >= MOST_NOTED) this.noted.clear();
-    this.noted.set(path, now);
+  #note(path: string, now: number): void {
+    if (this.#noted.size >= MOST_NOTED) this.#noted.clear();
+    this.#noted.set(path, now);
   }
 
-  private write(step: Omit<JournalStep, "time">, start = ""): void {
+  #write(step: Omit<JournalStep, "time">, start = ""): void {
     const time = Date.now();
     const line = formatStep({ time, ...step });
     // What broke off in the middle must not take the next line with it.
-    const before = this.lost === 0
+    const before = this.#lost === 0
       ? start
       : step.kind === "lost"
       ? "\n"
-      : `\n${formatStep({ time, kind: "lost", path: "/", count: this.lost })}`;
+      : `\n${formatStep({ time, kind: "lost", path: "/", count: this.#lost })}`;
     try {
       this.append(before + line);
-      this.lost = 0;
+      this.#lost = 0;
     } catch {
-      this.lost++;
+      this.#lost++;
     }
   }
 }

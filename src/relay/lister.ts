@@ -5,16 +5,16 @@ import type { Tree } from "./tree.ts";
 import { isPlain, type Reader, Status, Type } from "./wire.ts";
 
 /** A longer listing is handed out but not kept: names are asked for one by one. */
-export const LARGE = 20_000;
+export const LARGE_ENTRIES = 20_000;
 /** A directory with more names is listed for one name only when so many have been asked that it pays. */
-const MANY = 4000;
+const MANY_NAMES = 4000;
 const NAMES_FOR_ONE = 100;
 /** Entries of all listings on their way: what is above that fails, whatever a server sends. */
 const MOST_ENTRIES = 400_000;
 /** A listing beyond this is given up and passed through: nothing a server sends may fill our memory. */
-const HUGE = 300_000;
+const HUGE_ENTRIES = 300_000;
 /** Milliseconds for which a directory is remembered as large. */
-const LARGE_LASTS = 300_000;
+const LARGE_LASTS_MS = 300_000;
 /** Listings that may be on their way ahead of need. */
 const FLIGHT = 96;
 const READDIRS = 32;
@@ -28,59 +28,59 @@ interface Fetch {
 }
 
 export class Lister {
-  private readonly fetches = new Map<string, Fetch>();
-  private readonly queue = new Map<string, Listed>();
-  private readonly large = new Map<string, number>();
-  private readonly huge = new Set<string>();
-  private readonly missed = new Map<string, number>();
-  private ahead = 0;
+  readonly #fetches = new Map<string, Fetch>();
+  readonly #queue = new Map<string, Listed>();
+  readonly #large = new Map<string, number>();
+  readonly #huge = new Set<string>();
+  readonly #missed = new Map<string, number>();
+  #ahead = 0;
   /** Entries of listings that are not complete yet. */
-  private entries = 0;
+  #entries = 0;
 
   constructor(private readonly link: Link, private readonly tree: Tree) {}
 
   /** A listing on its way whose result will be current. */
   coming(path: string): boolean {
-    const fetch = this.fetches.get(path);
+    const fetch = this.#fetches.get(path);
     return fetch !== undefined && fetch.sequence > this.tree.changedInside(path);
   }
 
   isLarge(path: string): boolean {
-    const until = this.large.get(path);
+    const until = this.#large.get(path);
     if (until === undefined) return false;
     if (performance.now() < until) return true;
-    this.large.delete(path);
+    this.#large.delete(path);
     return false;
   }
 
   /** Whether to list a directory because one of its names is asked for. */
   pays(path: string): boolean {
     const names = this.tree.directories.get(path)?.names.size ?? 0;
-    if (names < MANY) return !this.isLarge(path);
-    const missed = (this.missed.get(path) ?? 0) + 1;
-    if (this.missed.size > 100) this.missed.clear();
-    this.missed.set(path, missed * NAMES_FOR_ONE < names ? missed : 0);
+    if (names < MANY_NAMES) return !this.isLarge(path);
+    const missed = (this.#missed.get(path) ?? 0) + 1;
+    if (this.#missed.size > 100) this.#missed.clear();
+    this.#missed.set(path, missed * NAMES_FOR_ONE < names ? missed : 0);
     return missed * NAMES_FOR_ONE >= names && !this.isLarge(path);
   }
 
   /** Too many entries to list here at all. */
   isHuge(path: string): boolean {
-    return this.huge.has(path);
+    return this.#huge.has(path);
   }
 
   /** Lists now, or joins a listing that is on its way and will be current. */
   list(path: string, done: Listed): void {
-    const running = this.fetches.get(path);
+    const running = this.#fetches.get(path);
     if (running !== undefined && this.coming(path)) {
       running.done.push(done);
       return;
     }
     const fetch: Fetch = { sequence: 0, done: [done] };
-    this.fetches.set(path, fetch);
-    fetch.sequence = this.fetch(path, (entries) => {
+    this.#fetches.set(path, fetch);
+    fetch.sequence = this.#fetch(path, (entries) => {
       this.link.letGo(fetch.sequence);
-      if (this.fetches.get(path) === fetch) this.fetches.delete(path);
-      if (entries !== undefined) this.keep(path, entries, fetch.sequence);
+      if (this.#fetches.get(path) === fetch) this.#fetches.delete(path);
+      if (entries !== undefined) this.#keep(path, entries, fetch.sequence);
       for (const call of fetch.done) call(entries);
     });
     this.link.hold(fetch.sequence);
@@ -88,27 +88,27 @@ export class Lister {
 
   /** Lists when there is time. */
   listAhead(path: string, done: Listed): void {
-    if (this.queue.has(path) || this.coming(path) || this.isLarge(path)) return done(undefined);
-    this.queue.set(path, done);
-    this.pump();
+    if (this.#queue.has(path) || this.coming(path) || this.isLarge(path)) return done(undefined);
+    this.#queue.set(path, done);
+    this.#pump();
   }
 
-  private pump(): void {
-    for (const [path, done] of this.queue) {
-      if (this.ahead >= FLIGHT) return;
-      this.queue.delete(path);
-      this.ahead++;
+  #pump(): void {
+    for (const [path, done] of this.#queue) {
+      if (this.#ahead >= FLIGHT) return;
+      this.#queue.delete(path);
+      this.#ahead++;
       this.list(path, (entries) => {
-        this.ahead--;
+        this.#ahead--;
         done(entries);
-        this.pump();
+        this.#pump();
       });
     }
   }
 
-  private keep(path: string, entries: Listing, sequence: number): void {
-    if (entries.length > LARGE) {
-      this.large.set(path, performance.now() + LARGE_LASTS);
+  #keep(path: string, entries: Listing, sequence: number): void {
+    if (entries.length > LARGE_ENTRIES) {
+      this.#large.set(path, performance.now() + LARGE_LASTS_MS);
       return;
     }
     const own = entries.attrs(entries.names.indexOf("."));
@@ -116,7 +116,7 @@ export class Lister {
     this.tree.learnListing(path, entries, sequence);
   }
 
-  private fetch(path: string, done: Listed): number {
+  #fetch(path: string, done: Listed): number {
     const { link } = this;
     return link.send(Type.OPENDIR, (to) => to.text(path), (type, answer) => {
       if (type !== Type.HANDLE || answer === undefined) return done(undefined);
@@ -128,7 +128,7 @@ export class Lister {
       let failed = false;
       let counted = 0;
       const count = (length: number) => {
-        this.entries += length - counted;
+        this.#entries += length - counted;
         counted = length;
       };
       const ask = () => {
@@ -143,11 +143,11 @@ export class Lister {
             failed ||= code !== Status.EOF;
           }
           count(entries.length);
-          if (entries.length > HUGE && !ended) {
+          if (entries.length > HUGE_ENTRIES && !ended) {
             ended = failed = true;
-            this.huge.add(path);
-            this.large.set(path, performance.now() + LARGE_LASTS);
-          } else if (this.entries > MOST_ENTRIES && !ended) ended = failed = true;
+            this.#huge.add(path);
+            this.#large.set(path, performance.now() + LARGE_LASTS_MS);
+          } else if (this.#entries > MOST_ENTRIES && !ended) ended = failed = true;
           while (!ended && waiting < window) ask();
           if (waiting > 0 || !ended) return;
           count(0);
@@ -160,7 +160,7 @@ export class Lister {
   }
 }
 
-/** Reads the entries of a NAME answer; false when it can't be read. */
+/** Reads the entries of a NAME answer; false when it cannot be read. */
 export function readNames(answer: Reader, entries: Listing): boolean {
   try {
     for (let count = answer.u32(); count > 0; count--) {

@@ -1,17 +1,24 @@
 /**
  * The SFTP relay between sshfs and ssh: the only cache of a mount, exact where dockerdo knows that
- * something changed, and never more than a moment behind where it can't know.
+ * something changed, and never more than a moment late where it cannot know. docs/how-the-mount-works.md
+ * has a read in ten steps.
  *
  *   wire.ts         the codec: packets, fields, names as bytes
- *   link.ts         the server's side: ssh, requests by number, stalls and reconnects
- *   front.ts        sshfs's side: fd 0 and fd 1
+ *   client.ts       sshfs's side: fd 0 and fd 1
+ *   link.ts         the server's side: ssh, requests by number, stalls and reconnects; outbox.ts
  *   tree.ts         what is known about names, and until when; directory.ts holds it
  *   contents.ts     whole small files          stream.ts   read-ahead in big files
  *   lister.ts       whole listings             scan.ts     looking ahead of a walk
- *   areas.ts        where nothing is kept      handles.ts  what sshfs holds open
- *   names.ts, files.ts, changes.ts             the requests, one function each
- *   containment.ts  links that can't leave     journal.ts  what was edited
+ *   server_info.ts  where nothing is kept      handles.ts  what sshfs holds open; reopen.ts
+ *   requests/       the requests, one function each: lookup, open_files, changes
+ *   containment.ts  links that cannot leave    journal.ts  what was edited
  *   drop.ts, doorbell.ts                       how `dodo` says that the container worked
+ *
+ * Four words:
+ *   change  a request of ours that alters a name or a file; by its number answers are judged
+ *   stale   kept content or read-ahead that a change has made wrong: thrown away at once
+ *   drop    all that was known is forgotten: after a `dodo`, a reconnect, a silence, a sleep
+ *   doubt   of a name after a change: whether and how it exists must be asked for
  */
 import { converse } from "../process/child.ts";
 import { Core } from "./core.ts";
@@ -47,16 +54,16 @@ export interface RelayOptions {
   kernelTimeout: number;
 }
 
-const CAPACITY = 64 << 20;
-const LIFETIME = 2000;
+const CAPACITY_BYTES = 64 << 20;
+const LIFETIME_MS = 2000;
 /** Bytes for ssh above which sshfs has to wait. */
-const FULL = 1 << 20;
+const FULL_BYTES = 1 << 20;
 /** Milliseconds that an answer may be on its way to the kernel, which believes it from its arrival on. */
-const DELIVERY = 50;
+const DELIVERY_MS = 50;
 /** Milliseconds until the next look whether everything is answered. */
-const LINGER = 20;
+const LINGER_MS = 20;
 /** Milliseconds that answers from before a message are waited for. */
-const SETTLE = 1000;
+const SETTLE_MS = 1000;
 /** Of relay.log: what is older is thrown away then. */
 const MAX_LOG_BYTES = 1 << 20;
 /** Between two looks at what has waited, or stayed open, for too long. */
@@ -70,8 +77,8 @@ export async function runRelay(options: RelayOptions): Promise<number> {
   const encode = (text: string) => String.fromCharCode(...new TextEncoder().encode(text));
   const core = new Core({
     start: () => converse(options.command),
-    capacity: options.capacity ?? CAPACITY,
-    lifetime: options.lifetime ?? LIFETIME,
+    capacity: options.capacity ?? CAPACITY_BYTES,
+    lifetime: options.lifetime ?? LIFETIME_MS,
     mapping: mappingOf(encode(options.base), encode(options.mountPoint)),
     journal,
     log,
@@ -84,14 +91,14 @@ export async function runRelay(options: RelayOptions): Promise<number> {
 
   const opened = core.link.open();
   const believed = (): number =>
-    core.front.attributesAt + options.kernelTimeout + DELIVERY - performance.now();
+    core.front.attributesAt + options.kernelTimeout + DELIVERY_MS - performance.now();
   const doorbell = new Doorbell(options.state, {
     drop: () => {
       core.drop();
       options.rang?.();
     },
     settle: () => settle(core, believed),
-    unsettled: () => core.front.waiting.size > 0 ? LINGER : believed(),
+    unsettled: () => core.front.waiting.size > 0 ? LINGER_MS : believed(),
   });
   const rounds = setInterval(() => core.round(), ROUND_MS);
   const failed = opened.then((result) => {
@@ -104,7 +111,7 @@ export async function runRelay(options: RelayOptions): Promise<number> {
       if (packet[0] !== Type.INIT) return take(packet);
       void opened.then(() => core.front.version(core.link.version));
     },
-    () => core.link.up && core.link.queued > FULL ? core.link.drained() : undefined,
+    () => core.link.up && core.link.queued > FULL_BYTES ? core.link.drained() : undefined,
   ).catch((error) => log(`sshfs's stream broke: ${error}`));
   const code = await Promise.race([failed, hungUp, terminated.promise]);
   clearInterval(rounds);
@@ -166,64 +173,45 @@ function serve(core: Core, request: Request): void {
   }
 }
 
+type Serve = (core: Core, request: Request) => void;
+type ServeOpen = (core: Core, request: Request, handle: Handle, fields: Reader) => void;
+
+const BY_PATH: Readonly<Record<number, Serve>> = {
+  [Type.LSTAT]: names.lstat,
+  [Type.STAT]: names.stat,
+  [Type.READLINK]: names.readlink,
+  [Type.OPENDIR]: names.opendir,
+  [Type.REALPATH]: (core, request) => names.pass(core, request),
+  [Type.OPEN]: files.open,
+  [Type.SETSTAT]: (core, request) => changes.setstat(core, request, request.fields()),
+  [Type.REMOVE]: changes.remove,
+  [Type.RMDIR]: changes.rmdir,
+  [Type.MKDIR]: changes.mkdir,
+  [Type.RENAME]: (core, request) => changes.rename(core, request, request.fields()),
+  [Type.SYMLINK]: changes.symlink,
+  [Type.EXTENDED]: changes.extended,
+};
+
+const BY_HANDLE: Readonly<Record<number, ServeOpen>> = {
+  [Type.READDIR]: names.readdir,
+  [Type.READ]: files.read,
+  [Type.WRITE]: files.write,
+  [Type.FSTAT]: files.fstat,
+  [Type.CLOSE]: files.close,
+  [Type.FSETSTAT]: changes.fsetstat,
+};
+
 function dispatch(core: Core, request: Request): void {
-  switch (request.type) {
-    case Type.LSTAT:
-      return names.lstat(core, request);
-    case Type.STAT:
-      return names.stat(core, request);
-    case Type.READLINK:
-      return names.readlink(core, request);
-    case Type.OPENDIR:
-      return names.opendir(core, request);
-    case Type.REALPATH:
-      return names.pass(core, request);
-    case Type.OPEN:
-      return files.open(core, request);
-    case Type.READDIR:
-      return withHandle(core, request, (handle) => names.readdir(core, request, handle));
-    case Type.READ:
-      return withHandle(core, request, (handle, rest) => files.read(core, request, handle, rest));
-    case Type.WRITE:
-      return withHandle(core, request, (handle, rest) => files.write(core, request, handle, rest));
-    case Type.FSTAT:
-      return withHandle(core, request, (handle) => files.fstat(core, request, handle));
-    case Type.CLOSE:
-      return withHandle(core, request, (handle) => files.close(core, request, handle));
-    case Type.FSETSTAT:
-      return withHandle(
-        core,
-        request,
-        (handle, rest) => changes.fsetstat(core, request, handle, rest),
-      );
-    case Type.SETSTAT:
-      return changes.setstat(core, request, request.fields());
-    case Type.REMOVE:
-      return changes.remove(core, request);
-    case Type.RMDIR:
-      return changes.rmdir(core, request);
-    case Type.MKDIR:
-      return changes.mkdir(core, request);
-    case Type.RENAME:
-      return changes.rename(core, request, request.fields());
-    case Type.SYMLINK:
-      return changes.symlink(core, request);
-    case Type.EXTENDED:
-      return changes.extended(core, request);
-    default:
-      return changes.unknown(core, request);
-  }
+  const open = BY_HANDLE[request.type];
+  if (open !== undefined) return withHandle(core, request, open);
+  (BY_PATH[request.type] ?? changes.unknown)(core, request);
 }
 
-function withHandle(
-  core: Core,
-  request: Request,
-  action: (handle: Handle, rest: Reader) => void,
-): void {
+function withHandle(core: Core, request: Request, action: ServeOpen): void {
   const fields = request.fields();
   const handle = core.handles.get(fields.blob());
   if (handle === undefined) return core.front.status(request.id, Status.FAILURE);
-  action(handle, fields);
+  action(core, request, handle, fields);
 }
 
 /**
@@ -233,7 +221,7 @@ function withHandle(
 async function settle(core: Core, believed: () => number): Promise<void> {
   const sent = core.link.sequence;
   const start = performance.now();
-  while (core.link.oldestPending() <= sent && performance.now() - start < SETTLE) await pause(1);
+  while (core.link.oldestPending() <= sent && performance.now() - start < SETTLE_MS) await pause(1);
   const left = believed();
   if (left > 0) await pause(left);
 }

@@ -1,5 +1,5 @@
 /** A handle of the server's for a file that is open already, by its path: which file is it? */
-import { PIECE } from "./contents.ts";
+import { PIECE_BYTES } from "./contents.ts";
 import type { Handle, Handles } from "./handles.ts";
 import type { Link } from "./link.ts";
 import { isPlain, Open, type Reader, sameVersion, Type, type Writer } from "./wire.ts";
@@ -83,8 +83,8 @@ function begins(
     same = matches === undefined ? undefined : same && matches;
     if (--waiting === 0) done(same);
   };
-  for (let at = 0; at < size; at += PIECE) {
-    const expected = content?.subarray(at, at + PIECE) ?? new Uint8Array(0);
+  for (let at = 0; at < size; at += PIECE_BYTES) {
+    const expected = content?.subarray(at, at + PIECE_BYTES) ?? new Uint8Array(0);
     waiting++;
     const body = (to: Writer) => void to.blob(remote).u64(at).u32(expected.length);
     link.send(Type.READ, body, (type, answer) => {

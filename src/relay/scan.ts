@@ -11,7 +11,7 @@ import { isDirectory } from "./wire.ts";
 const AHEAD = 256;
 const EARNED = 4;
 /** Milliseconds after which visits no longer count as one walk. */
-const MEMORY = 5000;
+const MEMORY_MS = 5000;
 /** Different subdirectories visited until the rest is expected to follow. */
 const WALK = 3;
 /** The same for files opened: in one directory, and in neighbouring ones. */
@@ -50,9 +50,9 @@ interface Fill {
 }
 
 /** Milliseconds between two new beginnings of reading ahead in one tree. */
-const AGAIN = 250;
+const AGAIN_MS = 250;
 /** Milliseconds after which what was fetched ahead gives way to a reader who is elsewhere. */
-const PASSED_BY = 1000;
+const PASSED_BY_MS = 1000;
 
 export interface ScanOptions {
   tree: Tree;
@@ -63,50 +63,50 @@ export interface ScanOptions {
 }
 
 export class Scan {
-  private readonly visits = new Map<string, Visits>();
-  private readonly walks = new Map<string, Walk>();
-  private readonly fills = new Map<string, Fill>();
-  private readonly renewedAt = new Map<string, number>();
-  private readonly filledAt = new Map<string, number>();
+  readonly #visits = new Map<string, Visits>();
+  readonly #walks = new Map<string, Walk>();
+  readonly #fills = new Map<string, Fill>();
+  readonly #renewedAt = new Map<string, number>();
+  readonly #filledAt = new Map<string, number>();
 
   constructor(private readonly options: ScanOptions) {
-    options.contents.onRoom = () => this.resume();
+    options.contents.onRoom = () => this.#resume();
   }
 
   /** A name in this directory was asked for and not known, or the directory was opened. */
   visit(path: string, opened: boolean): void {
     const parent = parentOf(path);
     if (parent === "" || this.options.isSpecial(path)) return;
-    const visits = this.remember(parent);
+    const visits = this.#remember(parent);
     visits.children.add(path);
     const now = performance.now();
-    if (opened) this.remember(path).listedAt = now;
-    if (visits.children.size >= WALK || (opened && now - visits.listedAt < MEMORY)) {
-      this.walk(parent);
+    if (opened) this.#remember(path).listedAt = now;
+    if (visits.children.size >= WALK || (opened && now - visits.listedAt < MEMORY_MS)) {
+      this.#walk(parent);
     }
   }
 
   /** A listing was used for the first time: the walk has earned more. */
   used(path: string): void {
-    for (const [root, walk] of this.walks) {
+    for (const [root, walk] of this.#walks) {
       if (!below(path, root)) continue;
       walk.ahead -= 1 + EARNED;
-      this.list(root, walk);
+      this.#list(root, walk);
     }
   }
 
   /** A small file was opened that was not there yet. */
   opened(path: string): void {
     const directory = parentOf(path);
-    let root = ++this.remember(directory).opens >= FILES ? directory : undefined;
+    let root = ++this.#remember(directory).opens >= FILES ? directory : undefined;
     for (let child = directory; child !== "/"; child = parentOf(child)) {
       if (this.options.isSpecial(parentOf(child))) break;
-      const above = this.remember(parentOf(child));
+      const above = this.#remember(parentOf(child));
       above.openChildren.add(child);
       if (above.openChildren.size < FILES) break;
       root = parentOf(child);
     }
-    if (root !== undefined) this.fillFrom(root, path);
+    if (root !== undefined) this.#fillFrom(root, path);
   }
 
   /** Something in this directory was used that is about to expire. */
@@ -114,75 +114,75 @@ export class Scan {
     // Above the mounted directory may lie this very mount: looking there could wait for itself.
     if (path === "" || this.options.isSpecial(path)) return;
     const now = performance.now();
-    if (now - (this.renewedAt.get(path) ?? -Infinity) < 500) return;
-    if (this.renewedAt.size > REMEMBERED) this.renewedAt.clear();
-    this.renewedAt.set(path, now);
+    if (now - (this.#renewedAt.get(path) ?? -Infinity) < 500) return;
+    if (this.#renewedAt.size > REMEMBERED) this.#renewedAt.clear();
+    this.#renewedAt.set(path, now);
     this.options.lister.listAhead(path, () => {});
-    for (const root of this.walks.keys()) {
-      if (root !== path && below(path, root)) this.renewBelow(root);
+    for (const root of this.#walks.keys()) {
+      if (root !== path && below(path, root)) this.#renewBelow(root);
     }
   }
 
   /** Nothing that was known holds any more; what was being walked is walked again when used. */
   drop(): void {
-    this.fills.clear();
-    this.filledAt.clear();
-    for (const visits of this.visits.values()) {
+    this.#fills.clear();
+    this.#filledAt.clear();
+    for (const visits of this.#visits.values()) {
       visits.opens = 0;
       visits.openChildren.clear();
     }
   }
 
-  private renewBelow(root: string): void {
+  #renewBelow(root: string): void {
     const now = performance.now();
-    if (now - (this.renewedAt.get(root) ?? -Infinity) < 1000) return;
-    this.renewedAt.set(root, now);
-    this.walk(root);
+    if (now - (this.#renewedAt.get(root) ?? -Infinity) < 1000) return;
+    this.#renewedAt.set(root, now);
+    this.#walk(root);
   }
 
-  private walk(root: string): void {
+  #walk(root: string): void {
     if (this.options.isSpecial(root)) return;
-    for (const other of this.walks.keys()) {
+    for (const other of this.#walks.keys()) {
       if (other === root || below(root, other)) {
-        const walk = this.walks.get(other);
+        const walk = this.#walks.get(other);
         if (walk === undefined) continue;
         walk.ahead = 0;
         if (walk.queue.length === 0) walk.queue.push(root);
-        this.list(other, walk);
+        this.#list(other, walk);
         return;
       }
-      if (below(other, root)) this.walks.delete(other);
+      if (below(other, root)) this.#walks.delete(other);
     }
     const walk: Walk = { queue: [root], ahead: 0 };
-    this.walks.set(root, walk);
-    if (this.walks.size > 16) this.walks.delete(this.walks.keys().next().value ?? root);
+    this.#walks.set(root, walk);
+    if (this.#walks.size > 16) this.#walks.delete(this.#walks.keys().next().value ?? root);
     this.visit(root, false);
-    this.list(root, walk);
+    this.#list(root, walk);
   }
 
-  private list(root: string, walk: Walk): void {
+  #list(root: string, walk: Walk): void {
     const { tree, lister } = this.options;
     while (walk.queue.length > 0 && walk.ahead < AHEAD) {
       const path = walk.queue.shift();
       if (path === undefined || this.options.isSpecial(path)) continue;
       const known = tree.listing(path);
       if (known !== undefined && performance.now() - known.listedAt < 1000) {
-        this.expand(walk, path);
+        this.#expand(walk, path);
         continue;
       }
       walk.ahead++;
       lister.listAhead(path, (entries) => {
-        if (entries !== undefined && this.walks.get(root) === walk) this.expand(walk, path);
-        this.list(root, walk);
+        if (entries !== undefined && this.#walks.get(root) === walk) this.#expand(walk, path);
+        this.#list(root, walk);
       });
     }
   }
 
-  private expand(walk: Walk, path: string): void {
-    if (walk.queue.length < 50_000) walk.queue.push(...this.subdirectories(path));
+  #expand(walk: Walk, path: string): void {
+    if (walk.queue.length < 50_000) walk.queue.push(...this.#subdirectories(path));
   }
 
-  private subdirectories(path: string): string[] {
+  #subdirectories(path: string): string[] {
     const directory = this.options.tree.directories.get(path);
     if (directory === undefined) return [];
     const found = [];
@@ -197,42 +197,42 @@ export class Scan {
    * Fetches the small files of a directory, or of everything below it, that come after one that was asked for and
    * not there: who reads a tree reads it in order.
    */
-  private fillFrom(root: string, path: string): void {
+  #fillFrom(root: string, path: string): void {
     const now = performance.now();
-    if (now - (this.filledAt.get(root) ?? -Infinity) < AGAIN) return;
-    if (this.filledAt.size > REMEMBERED) this.filledAt.clear();
-    this.filledAt.set(root, now);
+    if (now - (this.#filledAt.get(root) ?? -Infinity) < AGAIN_MS) return;
+    if (this.#filledAt.size > REMEMBERED) this.#filledAt.clear();
+    this.#filledAt.set(root, now);
     const directory = parentOf(path);
     const deep = root !== directory;
     const stack = [{ ...placeOf(directory), after: nameOf(path) }];
     for (let child = directory; child !== root; child = parentOf(child)) {
       stack.unshift({ ...placeOf(parentOf(child)), after: nameOf(child), files: false });
     }
-    if (deep) this.walk(root);
-    if (!this.options.contents.room) this.options.contents.expire(PASSED_BY);
-    for (const key of this.fills.keys()) if (below(key, root)) this.fills.delete(key);
+    if (deep) this.#walk(root);
+    if (!this.options.contents.room) this.options.contents.expire(PASSED_BY_MS);
+    for (const key of this.#fills.keys()) if (below(key, root)) this.#fills.delete(key);
     const fill = { stack, deep, busy: false };
-    this.fills.set(root, fill);
-    this.fill(root, fill);
+    this.#fills.set(root, fill);
+    this.#fill(root, fill);
   }
 
-  private resume(): void {
-    for (const [key, fill] of this.fills) this.fill(key, fill);
+  #resume(): void {
+    for (const [key, fill] of this.#fills) this.#fill(key, fill);
   }
 
   /** Nobody reads what was fetched ahead. */
   stop(): void {
-    this.fills.clear();
+    this.#fills.clear();
   }
 
   /** Depth first, as people and programs read; directories with a dot come last. */
-  private fill(key: string, fill: Fill): void {
+  #fill(key: string, fill: Fill): void {
     const { tree, lister, contents } = this.options;
     if (fill.busy) return;
     while (contents.room) {
       const place = fill.stack.at(-1);
       if (place === undefined) {
-        this.fills.delete(key);
+        this.#fills.delete(key);
         return;
       }
       const { path } = place;
@@ -242,16 +242,16 @@ export class Scan {
         lister.list(path, () => {
           fill.busy = false;
           if (tree.listing(path) === undefined) fill.stack.pop();
-          if (this.fills.get(key) === fill) this.fill(key, fill);
+          if (this.#fills.get(key) === fill) this.#fill(key, fill);
         });
         return;
       }
       place.names ??= [...directory?.names.keys() ?? []].filter((name) => name > place.after)
         .sort();
-      if (place.files && !this.fetchFiles(place)) return;
+      if (place.files && !this.#fetchFiles(place)) return;
       fill.stack.pop();
       if (!fill.deep) continue;
-      const children = this.subdirectories(path).filter((child) =>
+      const children = this.#subdirectories(path).filter((child) =>
         place.files || nameOf(child) > place.after
       ).reverse();
       const hidden = children.filter((child) => child.includes("/.", path.length));
@@ -261,7 +261,7 @@ export class Scan {
   }
 
   /** Fetches the small files of one directory; false when it ran out of room. */
-  private fetchFiles(place: Place): boolean {
+  #fetchFiles(place: Place): boolean {
     const { tree, contents } = this.options;
     const directory = tree.directories.get(place.path);
     const names = place.names ?? [];
@@ -277,17 +277,19 @@ export class Scan {
     return true;
   }
 
-  private remember(path: string): Visits {
+  #remember(path: string): Visits {
     const now = performance.now();
-    let visits = this.visits.get(path);
-    if (visits === undefined || now - visits.at > MEMORY) {
+    let visits = this.#visits.get(path);
+    if (visits === undefined || now - visits.at > MEMORY_MS) {
       const listedAt = visits?.listedAt ?? -Infinity;
       visits = { children: new Set(), listedAt, opens: 0, openChildren: new Set(), at: now };
     }
     visits.at = now;
-    this.visits.delete(path);
-    this.visits.set(path, visits);
-    if (this.visits.size > REMEMBERED) this.visits.delete(this.visits.keys().next().value ?? path);
+    this.#visits.delete(path);
+    this.#visits.set(path, visits);
+    if (this.#visits.size > REMEMBERED) {
+      this.#visits.delete(this.#visits.keys().next().value ?? path);
+    }
     return visits;
   }
 }

@@ -31,9 +31,9 @@ const PIECE = 32 * 1024;
 const LONGEST = 1 << 20;
 
 export class Areas {
-  private mounts = new Map<string, boolean>(ALWAYS_SPECIAL.map((path) => [path, false]));
-  private offset: number | undefined;
-  private boot: string | undefined;
+  #mounts = new Map<string, boolean>(ALWAYS_SPECIAL.map((path) => [path, false]));
+  #offset: number | undefined;
+  #boot: string | undefined;
 
   /** `base`: the mounted directory, without a final slash. Nothing above it is ever looked at. */
   constructor(private readonly base: string) {}
@@ -41,17 +41,17 @@ export class Areas {
   /** Asks the server; to be called on each connection. `same`: it has not been started again in between. */
   learn(link: Link, same: () => void = () => {}): void {
     readAll(link, "/proc/sys/kernel/random/boot_id", (text) => {
-      if (text !== undefined && text === this.boot) same();
-      this.boot = text;
+      if (text !== undefined && text === this.#boot) same();
+      this.#boot = text;
     });
     // The directory of the process that answers was made a moment ago: its time is now.
     link.send(Type.STAT, (to) => to.text("/proc/self"), (type, answer) => {
       if (type !== Type.ATTRS || answer === undefined) return;
       const attrs = answer.rest();
-      if (isPlain(attrs)) this.offset = mtimeOf(attrs) - performance.now() / 1000;
+      if (isPlain(attrs)) this.#offset = mtimeOf(attrs) - performance.now() / 1000;
     });
     readAll(link, "/proc/self/mountinfo", (text) => {
-      if (text !== undefined) this.mounts = parseMounts(text);
+      if (text !== undefined) this.#mounts = parseMounts(text);
     });
   }
 
@@ -64,7 +64,7 @@ export class Areas {
       return true;
     }
     for (let at = path.length; at > 0; at = path.lastIndexOf("/", at - 1)) {
-      const plain = this.mounts.get(at === path.length ? path : path.substring(0, at));
+      const plain = this.#mounts.get(at === path.length ? path : path.substring(0, at));
       if (plain !== undefined) return !plain;
     }
     return false;
@@ -75,7 +75,7 @@ export class Areas {
    * early is the safe side.
    */
   serverTime(): number | undefined {
-    return this.offset === undefined ? undefined : performance.now() / 1000 + this.offset;
+    return this.#offset === undefined ? undefined : performance.now() / 1000 + this.#offset;
   }
 }
 

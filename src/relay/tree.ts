@@ -33,14 +33,14 @@ export class Tree {
   /** Least lately listed first. */
   readonly directories = new Map<string, Directory>();
   /** Answers to requests before this sequence number are not kept. */
-  private dropped = 0;
+  #dropped = 0;
   /** Bytes of memory of all directories, about. */
   cost = 0;
-  private readonly writing = new Map<string, { handles: number; shared: boolean }>();
-  private writingShared = 0;
+  readonly #writing = new Map<string, { handles: number; shared: boolean }>();
+  #writingShared = 0;
   /** Our last change of any file that has several names: its sequence number, and when it was sent. */
-  private sharedChange = 0;
-  private sharedChangedAt = -Infinity;
+  #sharedChange = 0;
+  #sharedChangedAt = -Infinity;
 
   constructor(private readonly options: TreeOptions) {}
 
@@ -62,8 +62,8 @@ export class Tree {
     const at = directory.learnedAt(name);
     const age = now - at;
     const shared = directory.shared.size > 0 && directory.shared.has(name);
-    if (shared && at <= this.sharedChangedAt) return UNKNOWN;
-    if (age >= lifetime || (this.writing.size > 0 && this.unsteady(directory, name, path))) {
+    if (shared && at <= this.#sharedChangedAt) return UNKNOWN;
+    if (age >= lifetime || (this.#writing.size > 0 && this.#unsteady(directory, name, path))) {
       return UNKNOWN;
     }
     this.use(directory);
@@ -93,43 +93,46 @@ export class Tree {
   /** An answer about this path is current only if its request was sent after this one. */
   changedAt(path: string): number {
     const directory = this.directories.get(parentOf(path));
-    if (directory === undefined) return this.dropped;
+    if (directory === undefined) return this.#dropped;
     const name = nameOf(path);
-    const shared = directory.shared.size > 0 && directory.shared.has(name) ? this.sharedChange : 0;
-    return Math.max(directory.changes.get(name) ?? 0, shared, this.dropped);
+    const shared = directory.shared.size > 0 && directory.shared.has(name) ? this.#sharedChange : 0;
+    return Math.max(directory.changes.get(name) ?? 0, shared, this.#dropped);
   }
 
   /** The same for a listing of this directory. */
   changedInside(path: string): number {
-    return Math.max(this.directories.get(path)?.lastChange ?? 0, this.dropped);
+    return Math.max(this.directories.get(path)?.lastChange ?? 0, this.#dropped);
   }
 
   /** Whether an answer to the request `sequence` about this path may be kept. */
   believes(path: string, sequence: number): boolean {
-    return sequence > this.changedAt(path) && !this.writing.has(path);
+    return sequence > this.changedAt(path) && !this.#writing.has(path);
   }
 
   learn(path: string, attrs: Uint8Array, sequence: number): void {
     if (!this.believes(path, sequence)) return;
     if (!isDirectory(attrs) && this.directories.has(path)) this.forget(path);
-    this.edit(parentOf(path), (directory) => directory.set(nameOf(path), attrs, performance.now()));
+    this.#edit(
+      parentOf(path),
+      (directory) => directory.set(nameOf(path), attrs, performance.now()),
+    );
   }
 
   learnLink(path: string, target: string, sequence: number): void {
     if (!this.believes(path, sequence)) return;
     const at = performance.now();
-    this.edit(parentOf(path), (directory) => directory.setLink(nameOf(path), target, at));
+    this.#edit(parentOf(path), (directory) => directory.setLink(nameOf(path), target, at));
   }
 
   learnAbsent(path: string, sequence: number): void {
-    if (this.believes(path, sequence)) this.remove(path);
+    if (this.believes(path, sequence)) this.#remove(path);
   }
 
   /** A whole listing; `sequence` is that of its OPENDIR. */
   learnListing(path: string, entries: Listing, sequence: number): void {
-    if (sequence <= this.dropped) return;
+    if (sequence <= this.#dropped) return;
     const now = performance.now();
-    this.edit(path, (directory) => {
+    this.#edit(path, (directory) => {
       const changed = [...directory.changes].filter(([, sent]) => sent >= sequence).map((
         [name],
       ) => ({
@@ -146,7 +149,7 @@ export class Tree {
       for (const [index, name] of entries.names.entries()) {
         if (name === "." || name === "..") continue;
         const shared = entries.isShared(index);
-        const stale = shared && sequence <= this.sharedChange;
+        const stale = shared && sequence <= this.#sharedChange;
         directory.set(name, entries.attrs(index), stale ? NEVER : now);
         if (shared) directory.shared.add(name);
         const link = links.get(name);
@@ -167,34 +170,36 @@ export class Tree {
   /** A change of this file itself is being sent with this sequence number. */
   touch(path: string, sequence: number): void {
     const name = nameOf(path);
-    this.edit(parentOf(path), (directory) => {
-      if (directory.shared.has(name)) this.changeShared(sequence);
+    this.#edit(parentOf(path), (directory) => {
+      if (directory.shared.has(name)) this.#changeShared(sequence);
       directory.doubt(name, sequence);
-      this.sweep(directory, 64);
+      this.#sweep(directory, 64);
     });
   }
 
   /** This file has other names, wherever they are. */
   share(path: string): void {
-    this.edit(parentOf(path), (directory) => directory.shared.add(nameOf(path)));
+    this.#edit(parentOf(path), (directory) => directory.shared.add(nameOf(path)));
   }
 
   /** A change of this name is being sent: its directory's own times change too. */
   change(path: string, sequence: number): void {
     this.touch(path, sequence);
     const parent = parentOf(path);
-    if (path !== "/") this.edit(parentOf(parent), (above) => above.doubt(nameOf(parent), sequence));
+    if (path !== "/") {
+      this.#edit(parentOf(parent), (above) => above.doubt(nameOf(parent), sequence));
+    }
   }
 
   /** The change `sequence` has succeeded: the name is gone, unless it was changed again since. */
   gone(path: string, sequence: number): void {
     const directory = this.directories.get(parentOf(path));
-    if (directory?.changes.get(nameOf(path)) === sequence) this.remove(path);
+    if (directory?.changes.get(nameOf(path)) === sequence) this.#remove(path);
   }
 
   /** A directory that we have just made: it is empty. */
   made(path: string, sequence: number): void {
-    if (sequence > this.dropped) this.learnListing(path, new Listing(), sequence);
+    if (sequence > this.#dropped) this.learnListing(path, new Listing(), sequence);
   }
 
   /** This directory is gone; it was empty. */
@@ -216,7 +221,7 @@ export class Tree {
 
   /** Nothing learned by a request up to `sequence` holds any more. */
   drop(sequence: number): void {
-    this.dropped = sequence;
+    this.#dropped = sequence;
     for (const directory of this.directories.values()) {
       this.cost -= directory.cost;
       directory.age();
@@ -226,54 +231,54 @@ export class Tree {
 
   /** While a file is open for writing, its attributes are always asked for. */
   beginWriting(path: string): void {
-    const open = this.writing.get(path) ?? { handles: 0, shared: this.isShared(path) };
-    if (open.handles++ === 0 && open.shared) this.writingShared++;
-    this.writing.set(path, open);
+    const open = this.#writing.get(path) ?? { handles: 0, shared: this.#isShared(path) };
+    if (open.handles++ === 0 && open.shared) this.#writingShared++;
+    this.#writing.set(path, open);
   }
 
   endWriting(path: string): void {
-    const open = this.writing.get(path);
+    const open = this.#writing.get(path);
     if (open === undefined || --open.handles > 0) return;
-    if (open.shared) this.writingShared--;
-    this.writing.delete(path);
+    if (open.shared) this.#writingShared--;
+    this.#writing.delete(path);
   }
 
   renameWriting(from: string, to: string): void {
-    for (const [path, open] of [...this.writing]) {
+    for (const [path, open] of [...this.#writing]) {
       if (path !== from && !path.startsWith(from + "/")) continue;
-      this.writing.delete(path);
-      this.writing.set(to + path.slice(from.length), open);
+      this.#writing.delete(path);
+      this.#writing.set(to + path.slice(from.length), open);
     }
   }
 
   get isWritingAny(): boolean {
-    return this.writing.size > 0;
+    return this.#writing.size > 0;
   }
 
   isWriting(path: string): boolean {
-    return this.writing.has(path);
+    return this.#writing.has(path);
   }
 
-  private unsteady(directory: Directory, name: string, path: string): boolean {
-    return this.writing.has(path) || (this.writingShared > 0 && directory.shared.has(name));
+  #unsteady(directory: Directory, name: string, path: string): boolean {
+    return this.#writing.has(path) || (this.#writingShared > 0 && directory.shared.has(name));
   }
 
-  private isShared(path: string): boolean {
+  #isShared(path: string): boolean {
     return this.directories.get(parentOf(path))?.shared.has(nameOf(path)) ?? false;
   }
 
-  private changeShared(sequence: number): void {
-    this.sharedChange = sequence;
-    this.sharedChangedAt = performance.now();
+  #changeShared(sequence: number): void {
+    this.#sharedChange = sequence;
+    this.#sharedChangedAt = performance.now();
     this.options.onSharedChange();
   }
 
-  private remove(path: string): void {
+  #remove(path: string): void {
     if (!this.directories.has(parentOf(path))) return;
-    this.edit(parentOf(path), (directory) => directory.remove(nameOf(path)));
+    this.#edit(parentOf(path), (directory) => directory.remove(nameOf(path)));
   }
 
-  private edit(path: string, action: (directory: Directory) => void): void {
+  #edit(path: string, action: (directory: Directory) => void): void {
     let directory = this.directories.get(path);
     if (directory === undefined) {
       directory = new Directory(path);
@@ -285,13 +290,13 @@ export class Tree {
     this.cost -= directory.cost;
     action(directory);
     this.cost += directory.cost;
-    if (this.cost > this.options.capacity) this.evict();
+    if (this.cost > this.options.capacity) this.#evict();
   }
 
-  private evict(): void {
+  #evict(): void {
     for (const [path, directory] of this.directories) {
       if (this.cost <= this.options.capacity * 0.9) return;
-      if (directory.changes.size > 0) this.sweep(directory, 0);
+      if (directory.changes.size > 0) this.#sweep(directory, 0);
       if (directory.changes.size > 0) continue;
       this.directories.delete(path);
       this.cost -= directory.cost;
@@ -299,7 +304,7 @@ export class Tree {
   }
 
   /** A change is history once no request sent before it can still be answered. */
-  private sweep(directory: Directory, threshold: number): void {
+  #sweep(directory: Directory, threshold: number): void {
     if (directory.changes.size <= threshold) return;
     const oldest = this.options.oldest();
     for (const [name, sequence] of directory.changes) {

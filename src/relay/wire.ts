@@ -75,22 +75,22 @@ export class Reader {
   }
 
   u8(): number {
-    return this.bytes[this.take(1)] ?? 0;
+    return this.bytes[this.#take(1)] ?? 0;
   }
 
   u32(): number {
-    return u32(this.bytes, this.take(4));
+    return u32(this.bytes, this.#take(4));
   }
 
   u64(): number {
-    const at = this.take(8);
+    const at = this.#take(8);
     return u32(this.bytes, at) * 0x1_0000_0000 + u32(this.bytes, at + 4);
   }
 
   /** A view, not a copy: it is good for as long as the packet is. */
   blob(): Uint8Array {
     const length = this.u32();
-    const at = this.take(length);
+    const at = this.#take(length);
     return this.bytes.subarray(at, at + length);
   }
 
@@ -103,10 +103,10 @@ export class Reader {
   attrs(): Uint8Array {
     const start = this.at;
     const flags = this.u32();
-    if (flags & SIZE) this.take(8);
-    if (flags & OWNER) this.take(8);
-    if (flags & MODE) this.take(4);
-    if (flags & TIMES) this.take(8);
+    if (flags & SIZE) this.#take(8);
+    if (flags & OWNER) this.#take(8);
+    if (flags & MODE) this.#take(4);
+    if (flags & TIMES) this.#take(8);
     if (flags & EXTENDED_ATTRIBUTES) {
       for (let pairs = this.u32(); pairs > 0; pairs--) {
         this.blob();
@@ -120,7 +120,7 @@ export class Reader {
     return this.bytes.subarray(this.at);
   }
 
-  private take(length: number): number {
+  #take(length: number): number {
     const at = this.at;
     if (length > this.bytes.length - at) throw new Malformed("packet too short");
     this.at = at + length;
@@ -130,35 +130,35 @@ export class Reader {
 
 /** Writes packets one behind the other into one buffer that grows. */
 export class Writer {
-  private bytes: Uint8Array;
-  private start = 0;
+  #bytes: Uint8Array;
+  #start = 0;
   length = 0;
 
   constructor(size = 4096) {
-    this.bytes = new Uint8Array(size);
+    this.#bytes = new Uint8Array(size);
   }
 
   /** Begins a packet: its length is filled in by `end`. */
   begin(type: number, id?: number): this {
-    this.start = this.length;
+    this.#start = this.length;
     this.u32(0).u8(type);
     return id === undefined ? this : this.u32(id);
   }
 
   end(): this {
-    put32(this.bytes, this.start, this.length - this.start - 4);
+    put32(this.#bytes, this.#start, this.length - this.#start - 4);
     return this;
   }
 
   u8(value: number): this {
-    const at = this.room(1);
-    this.bytes[at] = value;
+    const at = this.#room(1);
+    this.#bytes[at] = value;
     return this;
   }
 
   u32(value: number): this {
-    const at = this.room(4);
-    put32(this.bytes, at, value);
+    const at = this.#room(4);
+    put32(this.#bytes, at, value);
     return this;
   }
 
@@ -168,8 +168,8 @@ export class Writer {
 
   text(value: string): this {
     this.u32(value.length);
-    const at = this.room(value.length);
-    for (let i = 0; i < value.length; i++) this.bytes[at + i] = value.charCodeAt(i);
+    const at = this.#room(value.length);
+    for (let i = 0; i < value.length; i++) this.#bytes[at + i] = value.charCodeAt(i);
     return this;
   }
 
@@ -178,28 +178,28 @@ export class Writer {
   }
 
   raw(value: Uint8Array): this {
-    const at = this.room(value.length);
-    this.bytes.set(value, at);
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 
   /** What was written, as a view; the next write may overwrite it after `clear`. */
   view(): Uint8Array {
-    return this.bytes.subarray(0, this.length);
+    return this.#bytes.subarray(0, this.length);
   }
 
   clear(): void {
     this.length = 0;
-    if (this.bytes.length > 4 * MAX_PACKET) this.bytes = new Uint8Array(MAX_PACKET);
+    if (this.#bytes.length > 4 * MAX_PACKET) this.#bytes = new Uint8Array(MAX_PACKET);
   }
 
-  private room(length: number): number {
+  #room(length: number): number {
     const at = this.length;
     const needed = at + length;
-    if (needed > this.bytes.length) {
-      const bigger = new Uint8Array(Math.max(needed, this.bytes.length * 2));
-      bigger.set(this.bytes.subarray(0, at));
-      this.bytes = bigger;
+    if (needed > this.#bytes.length) {
+      const bigger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+      bigger.set(this.#bytes.subarray(0, at));
+      this.#bytes = bigger;
     }
     this.length = needed;
     return at;
@@ -211,22 +211,22 @@ export class Writer {
  * talks with ssh itself.
  */
 export class Beginning {
-  private held: Uint8Array | undefined = new Uint8Array(0);
+  #held: Uint8Array | undefined = new Uint8Array(0);
 
   /** The bytes from the VERSION packet on, and then all others; undefined until it has come. */
   take(bytes: Uint8Array): Uint8Array | undefined {
-    if (this.held === undefined) return bytes;
-    const all = new Uint8Array(this.held.length + bytes.length);
-    all.set(this.held);
-    all.set(bytes, this.held.length);
+    if (this.#held === undefined) return bytes;
+    const all = new Uint8Array(this.#held.length + bytes.length);
+    all.set(this.#held);
+    all.set(bytes, this.#held.length);
     for (let at = 0; at + 9 <= all.length; at++) {
       const length = u32(all, at);
       if (all[at + 4] !== Type.VERSION || length < 5 || length > MAX_PACKET) continue;
       if (u32(all, at + 5) !== 3) continue;
-      this.held = undefined;
+      this.#held = undefined;
       return all.subarray(at);
     }
-    this.held = all.slice(Math.max(0, all.length - 8));
+    this.#held = all.slice(Math.max(0, all.length - 8));
     return undefined;
   }
 }
@@ -234,32 +234,32 @@ export class Beginning {
 /**
  * Cuts a stream of bytes into packets. `take` gets each one without its length field, as a view
  * that is good only during the call. Memory is bounded by `MAX_PACKET`; a longer packet, or an
- * empty one, throws `Malformed`, after which the stream can't be trusted any more.
+ * empty one, throws `Malformed`, after which the stream cannot be trusted any more.
  */
 export class Framer {
-  private readonly head = new Uint8Array(4);
-  private headLength = 0;
-  private scratch = new Uint8Array(0);
-  private body: Uint8Array | undefined;
-  private bodyLength = 0;
+  readonly #head = new Uint8Array(4);
+  #headLength = 0;
+  #scratch = new Uint8Array(0);
+  #body: Uint8Array | undefined;
+  #bodyLength = 0;
 
   constructor(private readonly take: (packet: Uint8Array) => void) {}
 
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
-      if (this.body !== undefined) {
-        const piece = chunk.subarray(at, at + this.body.length - this.bodyLength);
-        this.body.set(piece, this.bodyLength);
-        this.bodyLength += piece.length;
+      if (this.#body !== undefined) {
+        const piece = chunk.subarray(at, at + this.#body.length - this.#bodyLength);
+        this.#body.set(piece, this.#bodyLength);
+        this.#bodyLength += piece.length;
         at += piece.length;
-        if (this.bodyLength < this.body.length) return;
-        const packet = this.body;
-        this.body = undefined;
+        if (this.#bodyLength < this.#body.length) return;
+        const packet = this.#body;
+        this.#body = undefined;
         this.take(packet);
         continue;
       }
-      if (this.headLength === 0 && chunk.length - at >= 4) {
+      if (this.#headLength === 0 && chunk.length - at >= 4) {
         const length = checked(u32(chunk, at));
         if (chunk.length - at - 4 >= length) {
           at += 4 + length;
@@ -267,13 +267,13 @@ export class Framer {
           continue;
         }
       }
-      this.head[this.headLength++] = chunk[at++] ?? 0;
-      if (this.headLength === 4) {
-        this.headLength = 0;
-        const length = checked(u32(this.head, 0));
-        if (this.scratch.length < length) this.scratch = new Uint8Array(length);
-        this.body = this.scratch.subarray(0, length);
-        this.bodyLength = 0;
+      this.#head[this.#headLength++] = chunk[at++] ?? 0;
+      if (this.#headLength === 4) {
+        this.#headLength = 0;
+        const length = checked(u32(this.#head, 0));
+        if (this.#scratch.length < length) this.#scratch = new Uint8Array(length);
+        this.#body = this.#scratch.subarray(0, length);
+        this.#bodyLength = 0;
       }
     }
   }

@@ -14,7 +14,7 @@ import {
   Status,
   Type,
 } from "../wire.ts";
-import { SMALL } from "../contents.ts";
+import { SMALL_BYTES } from "../contents.ts";
 
 const CHANGES = Open.WRITE | Open.APPEND | Open.CREATE | Open.TRUNCATE;
 
@@ -148,7 +148,7 @@ function streamOf(core: Core, handle: Handle): Stream | undefined {
   }
   if (handle.stream === undefined) {
     const attrs = handle.known?.attrs;
-    if (attrs === undefined || !isRegular(attrs) || sizeOf(attrs) <= SMALL) return undefined;
+    if (attrs === undefined || !isRegular(attrs) || sizeOf(attrs) <= SMALL_BYTES) return undefined;
     handle.stream = new Stream({ link: core.link, budget: core.budget, size: sizeOf(attrs) });
   }
   return handle.stream;
