@@ -8,15 +8,16 @@ import { isSecretVariable } from "../secrets.ts";
 import { updateSession } from "../session/session.ts";
 
 export const command = plainCommand<SessionFlags, string[]>({
-  about: "Sets variables that every dodo of the session sees. Never pass secrets this way.\n\n" +
+  about:
+    "Sets variables that every dodo of the session sees; without arguments prints them. Never pass secrets this way.\n\n" +
     "  dockerdo export CFLAGS='-O2 -g' OMP_NUM_THREADS=8\n  dockerdo export CFLAGS=",
   flags: sessionFlags,
   positional: {
     kind: "array",
     minimum: 1,
     parameter: {
-      brief: "A variable and its value; an empty value removes the variable",
-      placeholder: "KEY=VALUE",
+      brief: "A variable and its value (none: removed), or the name of a local one to copy",
+      placeholder: "KEY[=VALUE]",
       parse: (word: string) => word,
     },
   },
@@ -28,8 +29,14 @@ async function exportVariables(
   flags: SessionFlags,
   ...words: string[]
 ): Promise<void> {
-  const variables = words.map(parseVariable);
+  const variables = words.map((word) => parseVariable(context, word));
   const session = sessionOf(context, flags);
+  if (words.length === 0) {
+    for (const [name, value] of Object.entries(session.env)) {
+      context.stdout(`export ${name}=${quote(value)}\n`);
+    }
+    return;
+  }
   if (context.dryRun) {
     for (const [name, value] of variables) {
       context.stderr(value === "" ? `unset ${name}\n` : `export ${name}=${quote(value)}\n`);
@@ -53,12 +60,13 @@ async function exportVariables(
   });
 }
 
-function parseVariable(word: string): readonly [name: string, value: string] {
+function parseVariable(context: Context, word: string): readonly [name: string, value: string] {
   const equals = word.indexOf("=");
   const name = equals < 0 ? word : word.slice(0, equals);
-  if (equals < 0) {
+  const local = context.env[name];
+  if (equals < 0 && local === undefined) {
     throw usageFailure(
-      `${JSON.stringify(word)} has no =`,
+      `${JSON.stringify(word)} has no =, and this shell exports no such variable`,
       `Write ${name}=VALUE, or ${name}= to remove it.`,
     );
   }
@@ -68,5 +76,5 @@ function parseVariable(word: string): readonly [name: string, value: string] {
       "Use letters, digits and underscores, and no digit first.",
     );
   }
-  return [name, word.slice(equals + 1)];
+  return [name, equals < 0 ? local ?? "" : word.slice(equals + 1)];
 }

@@ -8,6 +8,7 @@ import { decideRecording } from "../lifecycle/recording.ts";
 import { deferUndo, Failure, usageFailure } from "../error.ts";
 import { overlayTag, parseReference } from "../image/reference.ts";
 import { checkMountPoint } from "../mount/mount.ts";
+import { isMounted } from "../mount/table.ts";
 import { progress } from "../output.ts";
 import { checkUserName } from "../image/overlay.ts";
 import { capture } from "../process/child.ts";
@@ -19,6 +20,7 @@ import {
   containerMount,
   forgetSession,
   indexSession,
+  listSessions,
   type MountKind,
   namedSessionDir,
   refusePythonSession,
@@ -92,6 +94,7 @@ export const command = plainCommand<InitFlags, [string?]>({
 
 async function init(context: Context, flags: InitFlags, name?: string): Promise<void> {
   const planned = await planSession(context, flags, name);
+  await refuseTaken(context, planned, { named: name !== undefined });
   await checkMountPoint(context, containerMount(planned));
   const buildPoint = buildMount(planned);
   if (buildPoint !== undefined) await checkMountPoint(context, buildPoint);
@@ -113,7 +116,7 @@ async function init(context: Context, flags: InitFlags, name?: string): Promise<
   if (context.dryRun) return;
   context.stdout(`${script}\n`);
   if (Deno.stdout.isTerminal()) {
-    context.stderr(`To activate the session in this shell: source ${script}\n`);
+    context.stderr(`To activate the session in this shell: source ${quote(script)}\n`);
   }
 }
 
@@ -172,6 +175,36 @@ async function planSession(context: Context, flags: InitFlags, name?: string): P
   };
 }
 
+// Before a mount is found in the way: the advice to unmount it would break the session that it is of.
+async function refuseTaken(
+  context: Context,
+  { dir, name, workDir }: Session,
+  { named }: { readonly named: boolean },
+): Promise<void> {
+  if (named && await Deno.lstat(dir).then(() => true, () => false)) throw nameTaken(dir, name);
+  for (const other of listSessions(context).filter((other) => other.workDir === workDir)) {
+    if (
+      !await isMounted(context, other, "container") && !await isMounted(context, other, "remote")
+    ) {
+      continue;
+    }
+    throw new Failure(`${workDir} is the work dir of the session ${other.name}, which is in use`, {
+      hint: `Activate it with: source ${quote(`${other.dir}/activate`)}\n` +
+        "or begin the new one in another directory.",
+    });
+  }
+}
+
+function nameTaken(dir: string, name: string, cause?: unknown): Failure {
+  refusePythonSession(dir);
+  return new Failure(`there is a session ${name} already`, {
+    cause,
+    hint: `Activate it with: source ${
+      quote(`${dir}/activate`)
+    }\nor remove it with: dockerdo rm --delete ${name}`,
+  });
+}
+
 async function makeSessionDir(
   context: Context,
   planned: Session,
@@ -206,13 +239,7 @@ async function makeNamedDir(dir: string, name: string): Promise<void> {
     await Deno.mkdir(dir, { mode: 0o700 });
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) {
-      refusePythonSession(dir);
-      throw new Failure(`there is a session ${name} already`, {
-        cause,
-        hint: `Activate it with: source ${
-          quote(`${dir}/activate`)
-        }\nor remove it with: dockerdo rm --delete ${name}`,
-      });
+      throw nameTaken(dir, name, cause);
     }
     throw new Failure(`the session cannot be kept in ${dir}: ${(cause as Error).message}`, {
       cause,

@@ -17,6 +17,7 @@ import {
   stopMaster,
 } from "../ssh/master.ts";
 import PREPARE from "./prepare.sh" with { type: "text" };
+import { closeRemoteShells } from "../ssh/remote_shell.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
 
 const READY_LIMIT_MS = 10_000;
@@ -169,11 +170,16 @@ export async function reconnect(
   found: Session,
   { interactive }: { readonly interactive: boolean },
 ): Promise<Session> {
-  return await withHost(context, found, {
-    interactive,
-    buildDir: true,
-    action: (session) => bringContainerBack(context, session),
-  });
+  try {
+    return await withHost(context, found, {
+      interactive,
+      buildDir: true,
+      action: (session) => bringContainerBack(context, session),
+    });
+  } finally {
+    // A dodo goes on for hours.
+    closeRemoteShells();
+  }
 }
 
 async function bringContainerBack(context: Context, session: Session): Promise<Session> {

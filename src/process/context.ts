@@ -8,6 +8,7 @@ export function hostContext(): Context {
       : directoryCalled(told),
     verbose: false,
     dryRun: false,
+    sharedShells: true,
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => void writeAll(Deno.stderr, text),
   };
@@ -66,6 +67,8 @@ export interface Context {
   readonly verbose: boolean;
   /** Print the child processes that would change something instead of starting them. */
   readonly dryRun: boolean;
+  /** Ask a remote host through one shell that stays until the end, as a process of its own may. */
+  readonly sharedShells?: boolean;
   /** Returns false where nobody reads any more. */
   readonly stdout: (text: string) => boolean | void;
   readonly stderr: (text: string) => void;

@@ -368,23 +368,58 @@ export const NO_SESSION = "no session is active, and none has its work dir here"
 /**
  * The session that a command means: the one of this name, if one is given; else the one whose container
  * mount holds the cwd, else the activated one (`DOCKERDO_SESSION_DIR`), else the one whose work dir holds
- * the cwd (the deepest).
+ * the cwd. Where several could be meant see {@link preferred}.
  */
 export function findSession(context: Context, name?: string): Session {
   if (name !== undefined) return sessionNamed(context, name);
   const activeDir = context.env["DOCKERDO_SESSION_DIR"] || undefined;
   // Every mount is called so: elsewhere the other sessions need not be read, however many there are.
   const onMount = `${context.cwd}/`.includes(`/${MOUNT_NAME}/`);
-  if (activeDir !== undefined && !onMount) return loadSession(activeDir);
-  const deepestFirst = listSessions(context).sort((a, b) => b.workDir.length - a.workDir.length);
-  const mounted = deepestFirst.find((session) => isWithin(context.cwd, containerMount(session)));
-  if (mounted !== undefined) return mounted;
-  if (activeDir !== undefined) return loadSession(activeDir);
-  const holding = deepestFirst.find((session) => isWithin(context.cwd, session.workDir));
-  if (holding !== undefined) return holding;
+  if (activeDir !== undefined && !onMount) return activated(activeDir);
+  const sessions = listSessions(context);
+  const mounted = sessions.filter((session) => isWithin(context.cwd, containerMount(session)));
+  if (mounted.length > 0) return preferred(mounted, activeDir);
+  if (activeDir !== undefined) return activated(activeDir);
+  const holding = sessions.filter((session) => isWithin(context.cwd, session.workDir));
+  if (holding.length > 0) return preferred(holding, activeDir);
   throw new Failure(NO_SESSION, {
     hint:
       "Make one with: source $(dockerdo init)\nor activate one with: source ~/.local/share/dockerdo/NAME/activate",
+  });
+}
+
+function activated(dir: string): Session {
+  try {
+    return loadSession(dir);
+  } catch (error) {
+    if (!(error instanceof Failure) || !(error.cause instanceof Deno.errors.NotFound)) throw error;
+    throw new Failure(error.message, {
+      cause: error.cause,
+      hint: "This shell has it activated still: deactivate_dockerdo forgets it.",
+    });
+  }
+}
+
+/**
+ * Of sessions in whose directories the current one is, the one in the deepest; of several in the same, the activated
+ * one, else the only one that has a container, else the only one whose container is connected. Where none has a
+ * container, the newest.
+ */
+function preferred(found: readonly Session[], activeDir: string | undefined): Session {
+  const deepest = Math.max(...found.map(({ workDir }) => workDir.length));
+  const rivals = found.filter(({ workDir }) => workDir.length === deepest)
+    .sort((a, b) => a.created < b.created ? 1 : -1);
+  const active = rivals.find(({ dir }) => dir === activeDir);
+  if (active !== undefined) return active;
+  const used = rivals.filter(({ containerId }) => containerId !== null);
+  const connected = used.filter(({ socketDir }) => namesIn(socketDir).includes("container"));
+  const [newest] = rivals;
+  if (used.length === 0 && newest !== undefined) return newest;
+  const [only, ...others] = connected.length > 0 ? connected : used;
+  if (only !== undefined && others.length === 0) return only;
+  const names = used.map(({ name }) => name).join(", ");
+  throw new Failure(`${rivals[0]?.workDir} is the work dir of several sessions: ${names}`, {
+    hint: "Say which one with --session NAME, or activate it.",
   });
 }
 

@@ -6,6 +6,7 @@ import { userDirectory } from "../paths.ts";
 import { type Session } from "../session/session.ts";
 import { isOwnDirectory, isThereAndOwn } from "../session/ownership.ts";
 import { remoteHostForSsh, remoteHostText } from "../session/remote_host.ts";
+import { captureInShell, fitsShell } from "./remote_shell.ts";
 import {
   type Destination,
   hasSocketDir,
@@ -47,6 +48,17 @@ export async function captureOnRemoteHost(
       }
       : {},
   });
+  if (!probe && fitsShell(context, options)) {
+    const answer = await captureInShell(context, session, {
+      words,
+      argv,
+      options,
+    });
+    if ("broken" in answer) {
+      throw connectionFailure(session, { destination: "remote", stderr: answer.broken });
+    }
+    return answer;
+  }
   const finished = await capture(context, argv, options);
   const output = afterMark(finished.stdout);
   if (finished.code === 255 && output === undefined) {

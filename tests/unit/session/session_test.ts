@@ -457,6 +457,50 @@ Deno.test("findSession() follows its rules", async (t) => {
   });
 });
 
+Deno.test("findSession() among several sessions of one work dir takes the one that is meant, or none", async (t) => {
+  using dir = temporaryDir();
+  const names = ["a", "b", "c"] as const;
+  for (const at of ["", "/container/etc"]) {
+    const cwd = `/w${at}`;
+    const found = (active?: Session): string => {
+      try {
+        return findSession(contextIn(dir, cwd, active)).name;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const make = async (changes: readonly Partial<Session>[]): Promise<Session[]> => {
+      const made: Session[] = [];
+      for (const [nr, change] of changes.entries()) {
+        const session = await establish(dir, names[nr] ?? "", "/w");
+        const changed = { ...session, created: `2025-01-0${nr + 1}`, ...change };
+        await saveSession(changed);
+        made.push(changed);
+      }
+      return made;
+    };
+    const up = `${dir.path}/up`;
+    await Deno.mkdir(up, { recursive: true });
+    await Deno.writeTextFile(`${up}/container`, "");
+    await t.step(`${cwd}: the activated one, without one the newest`, async () => {
+      const [first] = await make([{}, {}, {}]);
+      assert.deepEqual([found(first), found()], ["a", "c"]);
+    });
+    await t.step(`${cwd}: the only one with a container`, async () => {
+      const [, , third] = await make([{}, { containerId: "1" }, {}]);
+      assert.deepEqual([found(), found(third)], ["b", "c"]);
+    });
+    await t.step(`${cwd}: of several containers the one that is connected`, async () => {
+      await make([{ containerId: "1" }, { containerId: "2", socketDir: up }, {}]);
+      assert.equal(found(), "b");
+    });
+    await t.step(`${cwd}: none of several that could be meant`, async () => {
+      await make([{ containerId: "1" }, {}, { containerId: "3" }]);
+      assert.equal(found(), "/w is the work dir of several sessions: c, a");
+    });
+  }
+});
+
 Deno.test("findSession() takes a name from anywhere: a kept session's, an unnamed one's, and no other", async () => {
   using dir = temporaryDir();
   const context = testContext({ cwd: "/elsewhere", env: { HOME: dir.path } });
