@@ -1,5 +1,5 @@
 import { exec } from "./src/commands/exec.ts";
-import { hostContext } from "./src/process/context.ts";
+import { hostArguments, hostContext } from "./src/process/context.ts";
 import { endingAsText } from "./src/error.ts";
 
 // `dockerdo exec` alone. Deno reads every module that an import names before the first line runs; with
@@ -11,7 +11,7 @@ Deno.exit(
   await endingAsText(
     context,
     () =>
-      exec(context, Deno.args, {
+      exec(context, hostArguments(), {
         loadConnection: () => import(connection),
         loadHelp: () => import(help),
       }),

@@ -1,4 +1,4 @@
 import { main } from "./src/cli.ts";
-import { hostContext } from "./src/process/context.ts";
+import { hostArguments, hostContext } from "./src/process/context.ts";
 
-Deno.exit(await main(Deno.args, hostContext()));
+Deno.exit(await main(hostArguments(), hostContext()));

@@ -14,7 +14,6 @@ export const command = plainCommand<SessionFlags, string[]>({
   flags: sessionFlags,
   positional: {
     kind: "array",
-    minimum: 1,
     parameter: {
       brief: "A variable and its value (none: removed), or the name of a local one to copy",
       placeholder: "KEY[=VALUE]",

@@ -26,6 +26,7 @@ import {
   SESSION_LABEL,
   sessionContainers,
 } from "../docker.ts";
+import { withLocalEnvironment } from "../lifecycle/run_environment.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
 import { deferUndo, Failure, usageFailure } from "../error.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
@@ -84,8 +85,9 @@ const SLEEP = ["sleep", "2147483647"];
 async function runContainer(context: Context, flags: RunFlags, ...words: string[]): Promise<void> {
   const config = await loadConfig(context);
   const { kind, rest } = takeMountKind(words);
-  const runArguments = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];
-  refuseClashes(runArguments);
+  const typed = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];
+  refuseClashes(typed);
+  const runArguments = await withLocalEnvironment(context, typed);
   const { default_connect, default_mount, always_record_inotify } = configOfEnvironment(context);
   const port = flags.sshPortOnRemoteHost === undefined ? undefined : "port";
   await withHost(context, sessionOf(context, flags), {
@@ -172,8 +174,16 @@ function refuseClashes(words: readonly string[]): void {
       "The container runs in the background: use dodo for programs that need a terminal.",
     "--tty": "The container runs in the background: use dodo for programs that need a terminal.",
   };
+  const [first] = words;
+  if (first !== undefined && !first.startsWith("-")) {
+    throw usageFailure(
+      `docker run would take ${JSON.stringify(first)} for an image, and the image is the session's`,
+      `To mean that session: dockerdo run --session ${first}`,
+    );
+  }
   for (const word of words) {
-    const option = word.split("=", 1)[0] ?? "";
+    // -dit is -d -i -t.
+    const option = /^-d?(?=[it])[dit]+$/.test(word) ? "-it" : word.split("=", 1)[0] ?? "";
     const reason = Object.hasOwn(reasons, option) ? reasons[option] : undefined;
     if (reason !== undefined) {
       throw usageFailure(`docker run's ${option} cannot be used here`, reason);

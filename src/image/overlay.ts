@@ -255,6 +255,7 @@ async function findDistro(
   const lastPart = parseReference(session.baseImage).repository.split("/").at(-1) ?? "";
   const guess = distroOfName(lastPart) ?? distroOfName(defaultDistro ?? "");
   if (guess !== undefined) return { distro: guess };
+  if (context.dryRun) return { distro: "debian" };
   throw new Failure(
     `the distribution of ${session.baseImage} is not known, and no engine has the image yet`,
     {
@@ -281,6 +282,8 @@ async function readRelease(
     const { code, stdout } = await captureDocker(context, engine, {
       words: ["cp", "-L", `${id}:/etc/os-release`, "-"],
     });
+    // Only printed: what is in the image is not known then.
+    if (context.dryRun) return undefined;
     return { text: code === 0 ? stdout.replaceAll("\0", "\n") : "", shell: known.shell };
   } finally {
     await captureDocker(context, engine, { words: ["rm", "-f", id] });

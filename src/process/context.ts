@@ -1,6 +1,6 @@
 /** The context of this process: its environment, directory and streams. */
 export function hostContext(): Context {
-  const { DOCKERDO_CWD: told, ...env } = Deno.env.toObject();
+  const { DOCKERDO_CWD: told, DOCKERDO_DOTTED: _dotted, ...env } = Deno.env.toObject();
   return {
     env: hostEnvironment(env),
     cwd: told === undefined
@@ -12,6 +12,12 @@ export function hostContext(): Context {
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => void writeAll(Deno.stderr, text),
   };
+}
+
+/** The arguments of this process. Where bin/dockerdo has put a dot behind each, it goes. */
+export function hostArguments(): string[] {
+  const dotted = Deno.env.get("DOCKERDO_DOTTED") !== undefined;
+  return dotted ? Deno.args.map((word) => word.slice(0, -1)) : Deno.args;
 }
 
 /**

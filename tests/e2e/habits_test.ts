@@ -120,6 +120,62 @@ const HABITS: readonly Habit[] = [
     code: 3,
   },
   {
+    name: "carriage returns in an argument, at its end too",
+    typed: "dodo printf '<%s>' $'a\\r' $'\\r\\r' $'b\\rc' d.",
+    stdout: "<a\r><\r\r><b\rc><d.>",
+  },
+  {
+    name: "every verb with -n: exit code 0, and nothing happens",
+    typed: `(mkdir below && cd below && dockerdo init other --local -n >/dev/null 2>&1 || echo init)
+      for verb in overlay build 'build --remote' push run start stop \\
+        'rm --force' 'rm --force --delete' prune status list history config reconnect; do
+        dockerdo $verb -n >$TMPDIR/out 2>&1 || { echo "$verb: $?"; cat $TMPDIR/out; }
+      done
+      dodo -n true 2>/dev/null || echo exec; dockerdo export -n A=1 2>/dev/null || echo export
+      dodo true && cat container/etc/hostname >/dev/null && echo whole`,
+    stdout: /^(run: 1\n.*is there already[^]*)?whole\n$/,
+  },
+  {
+    name: "cron's environment",
+    typed: "env -i HOME=$HOME XDG_DATA_HOME=$XDG_DATA_HOME XDG_STATE_HOME=$XDG_STATE_HOME " +
+      "PATH=$PATH SHELL=/bin/sh bash -c 'cd container/etc && dodo pwd </dev/null | cat'",
+    stdout: "/etc\n",
+  },
+  {
+    name: "xargs, four at once",
+    typed: "seq 8 | xargs -P 4 -I{} dodo echo {} | sort",
+    stdout: "1\n2\n3\n4\n5\n6\n7\n8\n",
+  },
+  {
+    name: "a git hook",
+    typed: `git init -q repo && cd repo && printf '#!/bin/sh\\nexec dodo echo hooked >&2\\n' \\
+      >.git/hooks/pre-commit && chmod +x .git/hooks/pre-commit &&
+      git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x; cd .. && rm -rf repo`,
+    stderr: "hooked\n",
+  },
+  {
+    name: "make -j into a pager's pipe",
+    typed: `printf 'all: a b c\\na b c:\\n\\t@dodo seq 300000 | tail -1\\n' >Makefile
+      make -j3 2>&1 | (sleep 1; sort | uniq -c | tr -s ' '); rm Makefile`,
+    stdout: " 3 300000\n",
+  },
+  {
+    name: "a TERM that the image does not know",
+    typed: "TERM=xterm-nobody-knows dodo -t sh -c 'echo $TERM' </dev/null | tr -d '\\r'",
+    stdout: "xterm-nobody-knows\n",
+  },
+  {
+    name: "UTF-8 where neither side has set a locale",
+    typed: "env -u LANG -u LC_ALL dodo printf %s 'blåbær 🐳'",
+    stdout: "blåbær 🐳",
+  },
+  {
+    name: "export prints, and copies a local value",
+    typed:
+      'COPIED="it\'s" dockerdo export COPIED B=2 && dockerdo export && dockerdo export COPIED= B=',
+    stdout: "export COPIED='it'\\''s'\nexport B=2\n",
+  },
+  {
     name: "a current directory that was removed and made again",
     typed: "mkdir again && cd again && rmdir ../again && mkdir ../again && dodo echo here",
     stdout: "here\n",

@@ -55,3 +55,14 @@ Deno.test("from a checkout nothing in the current directory decides what runs, w
   const root = BIN.slice(0, -"/bin".length);
   assert.equal(found.stdout, `bin\nlog\nwork\nnpx in ${root}\n`);
 });
+
+Deno.test("arguments keep their carriage returns, which Deno takes off the end", async () => {
+  using dir = temporaryDir();
+  const { stderr } = await system([`${BIN}/dodo`, "--no-such\r\r"], {
+    env: {
+      HOME: dir.path,
+      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+    },
+  });
+  assert.match(stderr, /^dockerdo: exec has no option --no-such\r\r/);
+});
