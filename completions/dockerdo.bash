@@ -250,6 +250,7 @@ __dockerdo_declared() {
     export)
       options='--session -v --verbose -n --dry-run -h --help'
       values='--session=sessions'
+      operand='variable'
       ;;
     forward)
       options='--session --auto --all --reverse --exact --remove --json -v --verbose -n --dry-run -h --help'

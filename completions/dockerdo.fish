@@ -203,6 +203,7 @@ complete -c dockerdo -n '__dockerdo_in export' -l session -x -a '(__dockerdo_val
 complete -c dockerdo -n '__dockerdo_in export' -s v -l verbose -d 'Print each child process as a line for the shell'
 complete -c dockerdo -n '__dockerdo_in export' -s n -l dry-run -d 'Only print what would be run; change nothing'
 complete -c dockerdo -n '__dockerdo_in export' -s h -l help -d 'Print help and exit'
+complete -c dockerdo -n '__dockerdo_in export' -a '(set -xn)='
 
 complete -c dockerdo -n __dockerdo_at_command -a forward -d 'Make the container\'s ports reachable on localhost'
 complete -c dockerdo -n '__dockerdo_in forward' -l session -x -a '(__dockerdo_values sessions)' -d 'Mean this session instead of the active one'

@@ -16,7 +16,7 @@ export const command = plainCommand<SessionFlags, string[]>({
     kind: "array",
     parameter: {
       brief: "A variable and its value (none: removed), or the name of a local one to copy",
-      placeholder: "KEY[=VALUE]",
+      placeholder: "KEY=VALUE",
       parse: (word: string) => word,
     },
   },

@@ -7,7 +7,8 @@ import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { removeSession } from "../lifecycle/remove.ts";
-import { forgetDirectory, type Session } from "../session/session.ts";
+import { forgetDirectory } from "../session/known.ts";
+import type { Session } from "../session/session.ts";
 import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";
 
 interface PruneFlags {

@@ -2,12 +2,8 @@ import { allSessionContainers, type Container } from "../docker.ts";
 import { Failure } from "../error.ts";
 import { isAnswering, isInTable, type MountEntry, mountTable } from "../mount/table.ts";
 import type { Context } from "../process/context.ts";
-import {
-  containerMount,
-  type KnownSession,
-  knownSessions,
-  type Session,
-} from "../session/session.ts";
+import { type KnownSession, knownSessions } from "../session/known.ts";
+import { containerMount, type Session } from "../session/session.ts";
 import { remoteHostText } from "../session/remote_host.ts";
 
 /** For a host to answer, and for a mount. */

@@ -1,14 +1,13 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
+import { forgetDirectory, knownSessions } from "../../../src/session/known.ts";
 import {
   buildMount,
   checkSessionName,
   containerMount,
   findSession,
-  forgetDirectory,
   forgetSession,
   indexSession,
-  knownSessions,
   listSessions,
   loadSession,
   lockLifecycle,
