@@ -223,6 +223,11 @@ __dockerdo_declared() {
       options='--remote --local --image --distro --container --user --registry --build-dir --connect --mount --record --no-record --shell -v --verbose -n --dry-run -h --help'
       values='--remote=hosts --image=images --distro= --container=containers --user= --registry= --build-dir= --connect=exec|port --mount=plain|relay --shell=sh|fish'
       ;;
+    attach)
+      options='--remote --local --service --project --user --mount --record --no-record --shell -v --verbose -n --dry-run -h --help'
+      values='--remote=hosts --service= --project= --user= --mount=plain|relay --shell=sh|fish'
+      operand='container|session'
+      ;;
     overlay)
       options='--session --image --distro -f --force -v --verbose -n --dry-run -h --help'
       values='--session=sessions --image=images --distro='
@@ -301,7 +306,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='install completions doctor config init overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
+__dockerdo_commands='install completions doctor config init attach overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

@@ -43,8 +43,13 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Begin a session",
     load: () => import("./commands/init.ts"),
   },
+  attach: {
+    brief: "Begin a session in a container that runs already",
+    load: () => import("./commands/attach.ts"),
+  },
   overlay: {
     brief: "Write Dockerfile.dockerdo: the base image with sshd",
+    minor: true,
     load: () => import("./commands/overlay.ts"),
   },
   build: {

@@ -24,6 +24,14 @@ export interface Container {
   /** What docker gives each process: the image's ENV, `docker run -e`, HOSTNAME and PATH. */
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What docker exec runs as: empty, a name or a number, with a group after a colon or without. */
+  readonly user: string;
+  /** The words of docker run's --pid, --network and --runtime; AppArmor's profile, empty where there is none. */
+  readonly pidMode: string;
+  readonly networkMode: string;
+  readonly runtime: string;
+  readonly appArmor: string;
 }
 
 /** The part of `docker image inspect` that we use. */
@@ -186,6 +194,15 @@ export async function inspectContainer(
     .find((container) => container.name === nameOrId || container.id.startsWith(nameOrId));
 }
 
+/**
+ * Whether a container is the one that a session works in: with the session's label, or, where the session is
+ * attached, of its id or its name, since compose makes a container again under the name of the one before.
+ */
+export function isContainerOf(session: Session, container: Container): boolean {
+  if (session.attached === null) return container.sessionId === session.id;
+  return container.id === session.containerId || container.name === session.containerName;
+}
+
 /** The containers that carry a session's label, running or not. */
 export async function sessionContainers(
   context: Context,
@@ -247,6 +264,7 @@ export function parseContainers(json: string): Container[] {
   return asArray(parseJson(json)).map((item) => {
     const state = field(item, "State");
     const config = field(item, "Config");
+    const host = field(item, "HostConfig");
     const sessionId = field(field(config, "Labels"), SESSION_LABEL);
     return {
       id: asText(field(item, "Id")),
@@ -259,6 +277,12 @@ export function parseContainers(json: string): Container[] {
       sessionId: typeof sessionId === "string" ? sessionId : undefined,
       env: { HOSTNAME: asText(field(config, "Hostname")), ...parseEnv(field(config, "Env")) },
       workdir: asText(field(config, "WorkingDir")) || "/",
+      labels: texts(field(config, "Labels")),
+      user: asText(field(config, "User")),
+      pidMode: asText(field(host, "PidMode")),
+      networkMode: asText(field(host, "NetworkMode")),
+      runtime: asText(field(host, "Runtime")),
+      appArmor: asText(field(item, "AppArmorProfile")),
     };
   });
 }
@@ -328,6 +352,12 @@ function field(value: unknown, name: string): unknown {
   return value !== null && typeof value === "object"
     ? (value as Readonly<Record<string, unknown>>)[name]
     : undefined;
+}
+
+function texts(value: unknown): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(Object(value ?? {})).map(([name, text]) => [name, asText(text)]),
+  );
 }
 
 function asText(value: unknown): string {

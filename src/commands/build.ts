@@ -1,3 +1,4 @@
+import { refuseAttached } from "../session/attachment.ts";
 import { buildImage } from "../image/build.ts";
 import { plainCommand } from "../command_line/command.ts";
 import {
@@ -49,6 +50,7 @@ export const command = plainCommand<BuildFlags, string[]>({
 async function build(context: Context, flags: BuildFlags, ...words: string[]): Promise<void> {
   const config = await loadConfig(context);
   const found = sessionOf(context, flags);
+  refuseAttached(found, "build");
   const imageTag = flags.overlayTag ?? found.imageTag;
   parseReference(imageTag);
   const remote = flags.remote && found.remoteHost !== null;

@@ -31,7 +31,7 @@ import {
 import { parseRemoteHost } from "../session/remote_host.ts";
 import { makeSocketDir } from "../ssh/master.ts";
 
-interface InitFlags {
+export interface InitFlags {
   readonly remote?: string;
   readonly local: boolean;
   readonly image?: string;
@@ -112,6 +112,15 @@ async function init(context: Context, flags: InitFlags, name?: string): Promise<
   await connectRemoteHost(context, session, { interactive: true });
   undo.move();
 
+  await printScript(context, session, flags);
+}
+
+/** Prints the path of the activate script, which is all that `source $(…)` wants. */
+export async function printScript(
+  context: Context,
+  session: Session,
+  flags: { readonly shell?: "sh" | "fish" },
+): Promise<void> {
   const script = `${session.dir}/${await usesFish(context, flags) ? "activate.fish" : "activate"}`;
   if (context.dryRun) return;
   context.stdout(`${script}\n`);
@@ -120,7 +129,12 @@ async function init(context: Context, flags: InitFlags, name?: string): Promise<
   }
 }
 
-async function planSession(context: Context, flags: InitFlags, name?: string): Promise<Session> {
+/** The session that `init` is to begin, by options, variables and configuration. */
+export async function planSession(
+  context: Context,
+  flags: InitFlags,
+  name?: string,
+): Promise<Session> {
   const config = await loadConfig(context);
   if (flags.local && flags.remote !== undefined) {
     throw usageFailure("--local and --remote exclude each other");
@@ -171,12 +185,14 @@ async function planSession(context: Context, flags: InitFlags, name?: string): P
     containerId: null,
     image: { env: {}, workdir: "/", loginShell: "" },
     env: {},
+    attached: null,
     dir: name === undefined ? unnamedSessionDir(context, id) : namedSessionDir(context, name),
   };
 }
 
+/** Fails where the name or the work dir of a session that is to begin is in use. */
 // Before a mount is found in the way: the advice to unmount it would break the session that it is of.
-async function refuseTaken(
+export async function refuseTaken(
   context: Context,
   { dir, name, workDir }: Session,
   { named }: { readonly named: boolean },
@@ -205,7 +221,8 @@ function nameTaken(dir: string, name: string, cause?: unknown): Failure {
   });
 }
 
-async function makeSessionDir(
+/** Makes the session's directory and everything in it; `undo` takes it away again. */
+export async function makeSessionDir(
   context: Context,
   planned: Session,
   { undo }: { readonly undo: AsyncDisposableStack },
@@ -248,7 +265,10 @@ async function makeNamedDir(dir: string, name: string): Promise<void> {
 }
 
 // $SHELL is the login shell; the one that waits for our output is our parent.
-async function usesFish(context: Context, flags: InitFlags): Promise<boolean> {
+async function usesFish(
+  context: Context,
+  flags: { readonly shell?: "sh" | "fish" },
+): Promise<boolean> {
   if (flags.shell !== undefined) return flags.shell === "fish";
   const argv = ["ps", "-o", "comm=", "-p", String(Deno.ppid)];
   const { code, stdout } = await capture(context, argv, { readOnly: true });

@@ -1,3 +1,4 @@
+import { removeHelpers } from "../attach/helper.ts";
 import { sessionCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { disconnectContainer, withHost } from "../lifecycle/connection.ts";
@@ -31,10 +32,23 @@ async function rm(context: Context, found: Session, flags: RmFlags): Promise<voi
   await withHost(context, found, {
     unreachable: (failure) => goOnWithout(context, found, { flags, failure }),
     action: async (session, reached) => {
+      if (session.attached !== null) return await detach(context, session, { flags, reached });
       if (reached) await removeContainers(context, session, flags);
       await removeSession(context, session, { ...flags, reached });
     },
   });
+}
+
+/** What is not the session's own stays as it was, and without it there is no session. */
+async function detach(
+  context: Context,
+  session: Session,
+  { flags, reached }: { readonly flags: RmFlags; readonly reached: boolean },
+): Promise<void> {
+  await disconnectContainer(context, session, { force: flags.force });
+  if (reached) await removeHelpers(context, session);
+  await removeSession(context, session, { force: flags.force, delete: true, reached });
+  progress(context, "remote", `${session.containerName} is left as it is`);
 }
 
 function goOnWithout(

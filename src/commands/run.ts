@@ -1,3 +1,4 @@
+import { refuseAttached } from "../session/attachment.ts";
 import { plainCommand } from "../command_line/command.ts";
 import {
   passedArguments,
@@ -93,6 +94,7 @@ async function runContainer(context: Context, flags: RunFlags, ...words: string[
   await withHost(context, sessionOf(context, flags), {
     buildDir: true,
     action: async (stored) => {
+      refuseAttached(stored, "run");
       const connect = flags.connect ?? port ?? default_connect ?? stored.connect;
       const mount = kind ?? default_mount ?? stored.mount;
       const record = decideRecording(context, {

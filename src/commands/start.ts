@@ -74,6 +74,11 @@ async function startContainer(
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
   }
   const key = await findPublicKey(context, config.ssh_key_path);
+  if (container.status !== "running" && session.attached !== null) {
+    throw new Failure(`${container.name} is ${container.status}, and is not dockerdo's to start`, {
+      hint: `Start it as it was started, then: dockerdo start ${session.name}`,
+    });
+  }
   if (container.status !== "running") {
     progress(context, "remote", `Starting the container ${container.name}`);
     const verb = container.status === "paused" ? ["unpause"] : ["start", ...words];

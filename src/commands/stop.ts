@@ -1,3 +1,4 @@
+import { removeHelpers } from "../attach/helper.ts";
 import { sessionCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { disconnectContainer, findContainer, withHost } from "../lifecycle/connection.ts";
@@ -26,6 +27,11 @@ async function stop(context: Context, session: Session, flags: StopFlags): Promi
 }
 
 async function stopContainer(context: Context, session: Session): Promise<void> {
+  if (session.attached !== null) {
+    await removeHelpers(context, session);
+    progress(context, "remote", `${session.containerName} runs on: it is not dockerdo's`);
+    return;
+  }
   const container = await findContainer(context, session);
   if (container === undefined || ["exited", "created", "dead"].includes(container.status)) {
     progress(context, "remote", `The container of ${session.name} is not running`);

@@ -1,3 +1,4 @@
+import { Failure } from "../error.ts";
 import { quote, quoteAll } from "../quote.ts";
 import type { Session } from "../session/session.ts";
 
@@ -71,6 +72,22 @@ export function packCommand(
     env,
     oversized: text.length > LARGEST_FOR_MASTER,
   };
+}
+
+/** {@link packCommand} for a container without a shell: the program itself, with its directory and variables docker's. */
+export function packBare(
+  session: Session,
+  { command, env }: ContainerCommand,
+  { token }: { readonly token: string },
+): Parcel {
+  if (command.length === 0 || command[0] === "/bin/sh") {
+    throw new Failure(`there is no shell in ${session.containerName}`, {
+      exitCode: 125,
+      hint: "dodo PROGRAM runs a program that it has.",
+    });
+  }
+  const variables = { ...session.env, ...env, DODO_TOKEN: token };
+  return { line: "", words: command, env: variables, oversized: false };
 }
 
 // A login shell such as fish may read its variables in another encoding and write them anew: so there is no
@@ -157,7 +174,8 @@ export function signalWords(token: string, signal: string): string[] {
     `soon() { i=0; until "$@"; do i=$((i + 1)); [ $i -lt 100 ] || return 1; sleep 0.05; done; }
 find_leader() { file=$(grep -ls ${
       quote(pattern)
-    } /proc/[0-9]*/cmdline) && leader=\${file%%/cmdline*} && groups=\${leader#/proc/}; }
+    } /proc/[0-9]*/cmdline /proc/[0-9]*/environ | head -n 1)
+  [ -n "$file" ] && leader=\${file%/*} && groups=\${leader#/proc/}; }
 gone() { ! [ -e "$leader" ]; }
 look() {
   { read -r stat <"$leader/stat"; } 2>/dev/null || return

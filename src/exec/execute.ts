@@ -9,7 +9,7 @@ import { isSecretVariable } from "../secrets.ts";
 import { dropCaches } from "../relay/drop.ts";
 import { containerMount, relayDir, type Session } from "../session/session.ts";
 import { hasSocketDir, onRemoteHost, socketPath, sshTo } from "../ssh/argv.ts";
-import { type ContainerCommand, packCommand, signalWords } from "./container_command.ts";
+import { type ContainerCommand, packBare, packCommand, signalWords } from "./container_command.ts";
 
 const NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
   SIGHUP: 1,
@@ -247,16 +247,26 @@ async function runInContainer(
   },
 ): Promise<number> {
   const token = `dodo-${crypto.getRandomValues(new Uint8Array(16)).toHex()}`;
-  const { line, words, env, oversized } = packCommand(session, what, { token, terminal });
-  const argv = user === undefined
-    ? sshTo(session, "container", { line, terminal, overMaster: !oversized })
-    : asUser(session, { words, env, user, terminal });
+  const bare = session.attached?.hasShell === false;
+  const { line, words, env, oversized } = bare
+    ? packBare(session, what, { token })
+    : packCommand(session, what, { token, terminal });
+  const byDocker = user !== undefined || session.attached !== null;
+  const argv = byDocker
+    ? asUser(session, {
+      words,
+      env,
+      user: user ?? session.attached?.user ?? "",
+      terminal,
+      cwd: bare ? what.cwd : "/",
+    })
+    : sshTo(session, "container", { line, terminal, overMaster: !oversized });
   const signalling = (signal: string): string[] =>
     sshTo(session, "container", { line: quoteForLogin(signalWords(token, signal)) });
   let interruption: Deno.Signal | undefined;
   const began = Date.now();
   const code = await runForeground(context, argv, {
-    env: user === undefined ? env : {},
+    env: byDocker ? {} : env,
     stdin,
     // With a terminal, Ctrl-C is a byte that goes to the other side; without, it is for us to pass on.
     detached: !terminal,
@@ -283,17 +293,20 @@ async function runInContainer(
 // ssh has no word for another user's uid and gid: docker has.
 function asUser(
   session: Session,
-  { words, env, user, terminal }: {
+  { words, env, user, terminal, cwd }: {
     readonly words: readonly string[];
     readonly env: Readonly<Record<string, string>>;
+    /** Empty: the container's own. */
     readonly user: string;
     readonly terminal: boolean;
+    readonly cwd: string;
   },
 ): string[] {
   const variables = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
   // Our own cd comes after docker's, for which WORKDIR must be there; nobody types these keys to detach.
   const keys = ["--detach-keys", "ctrl-^,ctrl-_,ctrl-^,ctrl-_"];
-  const options = [terminal ? "-it" : "-i", ...keys, "-w", "/", "-u", user, ...variables];
+  const who = user === "" ? [] : ["-u", user];
+  const options = [terminal ? "-it" : "-i", ...keys, "-w", cwd, ...who, ...variables];
   const argv = ["docker", "exec", ...options, session.containerId ?? "", ...words];
   return onRemoteHost(session, argv, { terminal });
 }

@@ -109,5 +109,7 @@ function judge(
   }
   const own = answer.filter(({ sessionId }) => sessionId === session.id);
   const container = own.find(({ id }) => id === session.containerId) ?? own[0];
-  return { dir, session, state: container?.status ?? "none", mount, problem: null };
+  // A container that is not ours has no label to be found by; its helper has, and runs as long as it does.
+  const none = session.attached === null ? "none" : "detached";
+  return { dir, session, state: container?.status ?? none, mount, problem: null };
 }

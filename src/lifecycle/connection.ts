@@ -1,6 +1,13 @@
+import { provideHelperImage, startHelper } from "../attach/helper.ts";
 import { loadConfig } from "../config/config.ts";
 import { restoreForwards } from "../forward/forwarding.ts";
-import { captureDocker, type Container, docker, inspectContainer } from "../docker.ts";
+import {
+  captureDocker,
+  type Container,
+  docker,
+  inspectContainer,
+  isContainerOf,
+} from "../docker.ts";
 import { doctorHint, Failure } from "../error.ts";
 import { mount, unmount } from "../mount/mount.ts";
 import { isServed } from "../mount/table.ts";
@@ -83,7 +90,8 @@ export async function connectRemoteHost(
   options: { readonly interactive: boolean },
 ): Promise<Session> {
   const placed = await reachRemoteHost(context, session, options);
-  if (placed.remoteHost === null || await isServed(context, placed, "remote")) return placed;
+  if (placed.remoteHost === null || placed.attached !== null) return placed;
+  if (await isServed(context, placed, "remote")) return placed;
   progress(context, "local", `Mounting ${placed.remoteHost.name}:${placed.buildDir}`);
   const made = await captureOnRemoteHost(context, placed, {
     words: ["sh", "-c", BUILD_DIR, "dockerdo", placed.buildDir],
@@ -123,10 +131,14 @@ export async function connectContainer(
   session: Session,
   { containerId, key }: { readonly containerId: string; readonly key: PublicKey },
 ): Promise<Session> {
+  const target = session.attached === null
+    ? undefined
+    : await inspectContainer(context, session, containerId);
+  const sshdIn = target === undefined ? containerId : await helperOf(context, session, target);
   const [type = "", blob = ""] = key.line.split(" ");
   const words = ["/bin/sh", "-c", PREPARE, "sh", session.user, `${type} ${blob}`];
   const prepared = await docker(context, session, {
-    words: execAsRoot(containerId, words),
+    words: execAsRoot(sshdIn, words),
     doing: "Preparing sshd in the container",
   });
   const user = answerOf(prepared, "user") || session.user;
@@ -136,7 +148,7 @@ export async function connectContainer(
     throw new Failure(`the container did not report its host key: ${prepared}`);
   }
   const identityFile = key.file ?? `${session.dir}/identity.pub`;
-  const endpoint = await findEndpoint(context, session, containerId);
+  const endpoint = await findEndpoint(context, session, sshdIn);
   if (context.dryRun) return session;
   if (key.file === null) await Deno.writeTextFile(identityFile, `${key.line}\n`, { mode: 0o600 });
   await Deno.writeTextFile(`${session.dir}/known_hosts`, `dockerdo-${session.id} ${hostKey}\n`, {
@@ -154,6 +166,15 @@ export async function connectContainer(
   progress(context, "local", "Mounting the container");
   await mount(context, connected, { destination: "container", path: "/" });
   return connected;
+}
+
+async function helperOf(context: Context, session: Session, target: Container): Promise<string> {
+  const image = await provideHelperImage(
+    context,
+    session,
+    (await loadConfig(context)).default_image,
+  );
+  return await startHelper(context, session, { target, image });
 }
 
 function answerOf(text: string, name: string): string {
@@ -190,7 +211,13 @@ async function bringContainerBack(context: Context, session: Session): Promise<S
   if (container?.status !== "running") {
     throw new Failure(
       `the container of ${session.name} is ${container?.status ?? "gone"}`,
-      { hint: container === undefined ? "dockerdo run makes a new one." : "dockerdo start" },
+      {
+        hint: session.attached !== null
+          ? `dockerdo start ${session.name} goes on when ${session.containerName} runs again.`
+          : container === undefined
+          ? "dockerdo run makes a new one."
+          : "dockerdo start",
+      },
     );
   }
   const key = await findPublicKey(context, (await loadConfig(context)).ssh_key_path);
@@ -271,7 +298,7 @@ export async function findContainer(
     ? undefined
     : await inspectContainer(context, session, session.containerId);
   const container = known ?? await inspectContainer(context, session, session.containerName);
-  return container?.sessionId === session.id ? container : undefined;
+  return container !== undefined && isContainerOf(session, container) ? container : undefined;
 }
 
 /** The last lines a container wrote, for a failure's message. */

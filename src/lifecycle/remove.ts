@@ -31,7 +31,7 @@ export async function removeSession(
   },
 ): Promise<void> {
   await disconnectContainer(context, session, { force });
-  if (whole) await removeImages(context, session, { reached });
+  if (whole && session.attached === null) await removeImages(context, session, { reached });
   await disconnectRemoteHost(context, session, { force });
   if (context.dryRun) return;
   await dropForwards(session);

@@ -1,6 +1,7 @@
 import { Failure, usageFailure } from "../error.ts";
 import { isWithin, joinPath, userDirectory } from "../paths.ts";
 import type { Context } from "../process/context.ts";
+import { type Attachment, isAttachment } from "./attachment.ts";
 import { lockFile } from "./lock.ts";
 import { quote } from "../quote.ts";
 import { isOwnDirectory } from "./ownership.ts";
@@ -50,6 +51,8 @@ export interface Session {
   readonly image: ImageSettings;
   /** What `export` has set. */
   readonly env: Readonly<Record<string, string>>;
+  /** null: the container is the session's own. */
+  readonly attached: Attachment | null;
   /** The session directory; where the file was found, so not stored in it. */
   readonly dir: string;
 }
@@ -59,7 +62,6 @@ type Check = (value: unknown) => boolean;
 const isText: Check = (value) => typeof value === "string";
 
 const isTextOrNull: Check = (value) => value === null || isText(value);
-
 const isTexts: Check = (value) => isRecord(value) && Object.values(value).every(isText);
 
 // By hand, since `exec` reads it each time: a library would cost as much as all of exec's own code.
@@ -92,10 +94,11 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
     isRecord(value) && isTexts(value["env"]) && isText(value["workdir"]) &&
     isText(value["loginShell"]),
   env: isTexts,
+  attached: (value) => value === undefined || value === null || isAttachment(value),
 };
 
 /** What sessions of before these were stored mean by leaving them out. */
-const MISSING = { mount: "plain", record: false, identityAgent: null } as const;
+const MISSING = { mount: "plain", record: false, identityAgent: null, attached: null } as const;
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return value !== null && typeof value === "object" && !Array.isArray(value);
@@ -122,7 +125,6 @@ export const SESSION_FILES = [
   "forwards.json",
   "forwards.json~",
   "forwards.lock",
-  "forward.log",
   "mount-remote.log",
   "mount-container.log",
 ] as const;

@@ -12,7 +12,18 @@ import {
 } from "./fixture.ts";
 
 const VERBS = [
-  ...["install", "completions", "doctor", "config", "init", "overlay", "build", "push", "run"],
+  ...[
+    "install",
+    "completions",
+    "doctor",
+    "config",
+    "init",
+    "attach",
+    "overlay",
+    "build",
+    "push",
+    "run",
+  ],
   ...[
     "exec",
     "export",
@@ -67,7 +78,7 @@ Deno.test("without a command the overview is on stderr with 2, for --help on std
   const rows = stderr.split("\n");
   const also = rows.find((row) => row.startsWith("Also "))?.slice(5).trim().split(", ") ?? [];
   const listed = rows.flatMap((row) => /^(?:[A-Z][a-z]+)? +([a-z]+) {2,}/.exec(row)?.[1] ?? []);
-  assert.deepEqual(also, ["completions", "config", "logs", "prune"]);
+  assert.deepEqual(also, ["completions", "config", "overlay", "logs", "prune"]);
   assert.deepEqual(listed, VERBS.filter((verb) => !also.includes(verb)));
 });
 

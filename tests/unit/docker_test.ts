@@ -35,6 +35,12 @@ const CREATED = {
     PATH: "/opt/tool/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   },
   workdir: "/srv/my dir",
+  labels: { "dockerdo.lab": "1", "dockerdo.session": "0a1b2c3d4e5f" },
+  user: "1000",
+  pidMode: "",
+  networkMode: "",
+  runtime: "",
+  appArmor: "",
 };
 const LOCAL = testSession({ remoteHost: null });
 
@@ -157,6 +163,12 @@ Deno.test("parseContainers() fills in what an engine leaves out", () => {
       sessionId: undefined,
       env: { HOSTNAME: "", PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
       workdir: "/",
+      labels: {},
+      user: "",
+      pidMode: "",
+      networkMode: "",
+      runtime: "",
+      appArmor: "",
     })),
   ]);
 });

@@ -63,6 +63,7 @@ export function testSession(changed: Partial<Session> = {}): Session {
     containerId: null,
     image: { env: {}, workdir: "/", loginShell: "" },
     env: {},
+    attached: null,
     dir: "/home/me/.local/share/dockerdo/demo",
     ...changed,
   };

@@ -12,6 +12,7 @@ const ORDER = [
   "install",
   "doctor",
   "lifecycle",
+  "attach",
   "command_line",
   "exec",
   "config",
