@@ -7,9 +7,14 @@ import type { Lister } from "./lister.ts";
 import { join, nameOf, parentOf, type Tree } from "./tree.ts";
 import { isDirectory } from "./wire.ts";
 
-/** Directories that may be listed ahead of use, plus so many for each one that was used. */
-const AHEAD = 256;
-const EARNED = 4;
+/** Directories that may be listed ahead of use: at first, and at least and at most. */
+const AHEAD = 64, LEAST_AHEAD = 8, MOST_AHEAD = 4096;
+/** Milliseconds after which the walker's pace is looked at again: a listing must not expire before it is used. */
+const PACE_MS = 250;
+/** What is listed ahead is used within so many milliseconds: it is renewed when it is older. */
+const AHEAD_MS = 700;
+/** Milliseconds for which a walk goes on from where it was told to begin. */
+const COURSE_MS = 100;
 /** Milliseconds after which visits no longer count as one walk. */
 const MEMORY_MS = 5000;
 /** Different subdirectories visited until the rest is expected to follow. */
@@ -27,8 +32,19 @@ interface Visits {
 }
 
 interface Walk {
+  /** Directories to list, in the order of a walk depth first, from where the walker is. */
   queue: string[];
-  ahead: number;
+  /** Subdirectories that a directory has, on average, by its depth: those come before the next one. */
+  readonly children: number[];
+  /** What is expected below the directories whose listing is under way. */
+  expected: number;
+  /** Listed and not used yet, and how many that may be. */
+  unused: number;
+  limit: number;
+  /** Listings used since then. */
+  uses: number;
+  since: number;
+  begunAt: number;
 }
 
 /** A directory whose small files are fetched, in the order of their names. */
@@ -82,15 +98,23 @@ export class Scan {
     const now = performance.now();
     if (opened) this.#remember(path).listedAt = now;
     if (visits.children.size >= WALK || (opened && now - visits.listedAt < MEMORY_MS)) {
-      this.#walk(parent);
+      this.#walk(parent, path);
     }
   }
 
   /** A listing was used for the first time: the walk has earned more. */
   used(path: string): void {
+    const now = performance.now();
     for (const [root, walk] of this.#walks) {
       if (!below(path, root)) continue;
-      walk.ahead -= 1 + EARNED;
+      walk.uses++;
+      walk.unused = Math.max(0, walk.unused - 1);
+      const time = now - walk.since;
+      if (time > PACE_MS) {
+        walk.limit = Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, walk.uses * AHEAD_MS / time));
+        walk.uses = 0;
+        walk.since = now;
+      }
       this.#list(root, walk);
     }
   }
@@ -119,7 +143,7 @@ export class Scan {
     this.#renewedAt.set(path, now);
     this.options.lister.listAhead(path, () => {});
     for (const root of this.#walks.keys()) {
-      if (root !== path && below(path, root)) this.#renewBelow(root);
+      if (root !== path && below(path, root)) this.#renewBelow(root, path);
     }
   }
 
@@ -133,53 +157,93 @@ export class Scan {
     }
   }
 
-  #renewBelow(root: string): void {
+  #renewBelow(root: string, path: string): void {
     const now = performance.now();
-    if (now - (this.#renewedAt.get(root) ?? -Infinity) < 1000) return;
+    const walk = this.#walks.get(root);
+    if (walk === undefined || now - (this.#renewedAt.get(root) ?? -Infinity) < PACE_MS) return;
     this.#renewedAt.set(root, now);
-    this.#walk(root);
+    this.#begin(root, walk, path);
   }
 
-  #walk(root: string): void {
+  /** Somebody walks below `root` and has come to `path`. */
+  #walk(root: string, path: string): void {
     if (this.options.isSpecial(root)) return;
-    for (const other of this.#walks.keys()) {
+    const { tree, lister } = this.options;
+    for (const [other, walk] of this.#walks) {
       if (other === root || below(root, other)) {
-        const walk = this.#walks.get(other);
-        if (walk === undefined) continue;
-        walk.ahead = 0;
-        if (walk.queue.length === 0) walk.queue.push(root);
-        this.#list(other, walk);
+        const known = tree.listing(path) !== undefined || lister.coming(path);
+        if (!known && performance.now() - walk.begunAt > COURSE_MS) this.#begin(other, walk, path);
         return;
       }
       if (below(other, root)) this.#walks.delete(other);
     }
-    const walk: Walk = { queue: [root], ahead: 0 };
+    const now = performance.now();
+    const walk: Walk = {
+      queue: [],
+      children: [],
+      expected: 0,
+      unused: 0,
+      limit: AHEAD,
+      uses: 0,
+      since: now,
+      begunAt: now,
+    };
     this.#walks.set(root, walk);
     if (this.#walks.size > 16) this.#walks.delete(this.#walks.keys().next().value ?? root);
     this.visit(root, false);
+    this.#begin(root, walk, path);
+  }
+
+  /** Goes on with what comes after `path`. */
+  #begin(root: string, walk: Walk, path: string): void {
+    walk.begunAt = performance.now();
+    walk.unused = 0;
+    walk.queue = [path];
+    for (let child = path; child !== root && child !== "/"; child = parentOf(child)) {
+      const siblings = this.#subdirectories(parentOf(child));
+      // Of a directory that is not known yet, all.
+      if (siblings.length === 0) walk.queue.unshift(parentOf(child));
+      else walk.queue.push(...siblings.filter((sibling) => nameOf(sibling) > nameOf(child)));
+    }
     this.#list(root, walk);
   }
 
   #list(root: string, walk: Walk): void {
     const { tree, lister } = this.options;
-    while (walk.queue.length > 0 && walk.ahead < AHEAD) {
+    while (walk.queue.length > 0 && walk.unused + walk.expected < walk.limit) {
       const path = walk.queue.shift();
       if (path === undefined || this.options.isSpecial(path)) continue;
       const known = tree.listing(path);
       if (known !== undefined && performance.now() - known.listedAt < 1000) {
+        if (!known.used) walk.unused++;
         this.#expand(walk, path);
         continue;
       }
-      walk.ahead++;
+      const expected = walk.children[depthOf(path)] ?? 0;
+      walk.unused++;
+      walk.expected += expected;
       lister.listAhead(path, (entries) => {
+        walk.expected -= expected;
         if (entries !== undefined && this.#walks.get(root) === walk) this.#expand(walk, path);
         this.#list(root, walk);
       });
     }
   }
 
+  /** What is below a directory comes before what comes after it. */
   #expand(walk: Walk, path: string): void {
-    if (walk.queue.length < 50_000) walk.queue.push(...this.#subdirectories(path));
+    const children = this.#subdirectories(path);
+    const depth = depthOf(path);
+    const average = walk.children[depth] ?? children.length;
+    walk.children[depth] = average + (children.length - average) / 8;
+    if (children.length === 0 || walk.queue.length > 50_000) return;
+    let low = 0, high = walk.queue.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (orderOf(walk.queue[middle] ?? "") < orderOf(path)) low = middle + 1;
+      else high = middle;
+    }
+    walk.queue.splice(low, 0, ...children);
   }
 
   #subdirectories(path: string): string[] {
@@ -208,7 +272,7 @@ export class Scan {
     for (let child = directory; child !== root; child = parentOf(child)) {
       stack.unshift({ ...placeOf(parentOf(child)), after: nameOf(child), files: false });
     }
-    if (deep) this.#walk(root);
+    if (deep) this.#walk(root, directory);
     if (!this.options.contents.room) this.options.contents.expire(PASSED_BY_MS);
     for (const key of this.#fills.keys()) if (below(key, root)) this.#fills.delete(key);
     const fill = { stack, deep, busy: false };
@@ -296,6 +360,15 @@ export class Scan {
 
 function placeOf(path: string): Place {
   return { path, after: "", files: true, names: undefined, next: 0 };
+}
+
+function depthOf(path: string): number {
+  return path === "/" ? 0 : path.split("/").length - 1;
+}
+
+/** Compares as a walk depth first goes. */
+function orderOf(path: string): string {
+  return path.replaceAll("/", "\0");
 }
 
 function below(path: string, root: string): boolean {

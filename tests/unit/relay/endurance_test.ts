@@ -140,6 +140,36 @@ Deno.test("a tree that is larger than the memory for it is fetched once by who r
   assert.ok(each < 10, `${each} ms for each file: a round trip is 20`);
 });
 
+for (const [what, pause] of [["a slow", 30], ["a quick", 1]] as const) {
+  Deno.test(`${what} walk lists each directory once, and does not wait for it`, async () => {
+    using bench = new Bench();
+    const directories: string[] = [];
+    for (let i = 0; i < 30; i++) {
+      bench.files.mkdir(`/d${100 + i}`);
+      directories.push(`/d${100 + i}`);
+      for (let j = 0; j < 20; j++) {
+        bench.files.mkdir(`/d${100 + i}/s${10 + j}`);
+        bench.put(`/d${100 + i}/s${10 + j}/f`, "x");
+        directories.push(`/d${100 + i}/s${10 + j}`);
+      }
+    }
+    await bench.open();
+    bench.host.delay = 10;
+    for (const round of [1, 2]) {
+      const before = bench.host.count(Type.OPENDIR);
+      const start = bench.clock.now;
+      for (const directory of ["/", ...directories]) {
+        await bench.finish(bench.list(directory));
+        await bench.clock.pass(pause);
+      }
+      const listings = (bench.host.count(Type.OPENDIR) - before) / directories.length;
+      const waited = (bench.clock.now - start) / directories.length - pause;
+      assert.ok(listings < 1.25, `round ${round}: each is listed ${listings} times`);
+      assert.ok(waited < 4, `round ${round}: ${waited} ms for each: a round trip is 20`);
+    }
+  });
+}
+
 Deno.test("what is closed during a silence is closed at the server after it", async () => {
   using bench = new Bench();
   for (let i = 0; i < 50; i++) bench.put(`/f${i}`, "x");
