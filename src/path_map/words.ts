@@ -1,0 +1,38 @@
+import type { DecodedString, Edit } from "./json_scan.ts";
+import { locatePath, type PathMap } from "./paths.ts";
+
+/** What may be in front of a path within a word: nothing, a separator, or an option's letters. */
+const BEFORE = /(?:^|[=:,;"'])$|^(?:--?[A-Za-z][A-Za-z-]*|@)$/;
+/** What a path within a word ends before. */
+const AFTER = /^[:,;"']/;
+const FILE_URI = /(?<=^|[=:,;"'])file:\/[^\s"']*/gi;
+
+/**
+ * What makes the local paths within a word of a command line paths of the container; in order. The rule: a
+ * path below the mount is mapped where it starts the word, comes after one of `= : , ; " '`, or after an
+ * option's letters that start the word (`-I/x`, `-isystem/x`, `@/x`), and where the mount's path is followed
+ * by a slash, one of `: , ; " '` or nothing. `file:` URIs may start in the same places.
+ */
+export function mapWord(map: PathMap, { text, offset }: DecodedString): readonly Edit[] {
+  const edits: Edit[] = [];
+  for (const local of map.locals()) {
+    for (let at = text.indexOf(local); at >= 0; at = text.indexOf(local, at + 1)) {
+      const tail = text.slice(at + local.length);
+      if (tail !== "" && !tail.startsWith("/") && !AFTER.test(tail)) continue;
+      if (!BEFORE.test(text.slice(0, at))) continue;
+      const end = at + local.length + tail.search(/[:,;"']|$/);
+      take(text.slice(at, end), at);
+    }
+  }
+  for (const { 0: uri, index } of text.matchAll(FILE_URI)) take(uri, index);
+  return edits.sort((a, b) => a.from - b.from);
+
+  function take(part: string, at: number): void {
+    const located = locatePath(part);
+    if (located === undefined) return;
+    const edit = map.toContainer({ text: part, offset: (index) => offset(at + index) }, located);
+    if (edit !== undefined && edits.every(({ from, to }) => edit.from >= to || edit.to <= from)) {
+      edits.push(edit);
+    }
+  }
+}
