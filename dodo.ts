@@ -5,6 +5,7 @@ import { endingAsText } from "./src/error.ts";
 // `dockerdo exec` alone. Deno reads every module that an import names before the first line runs; with
 // the name in a variable it reads it when it is needed.
 const connection = "./src/lifecycle/connection.ts";
+const translation = "./src/exec/translation.ts";
 const help = "./src/command_line/describe.ts";
 const context = hostContext();
 Deno.exit(
@@ -13,6 +14,7 @@ Deno.exit(
     () =>
       exec(context, hostArguments(), {
         loadConnection: () => import(connection),
+        loadTranslation: () => import(translation),
         loadHelp: () => import(help),
       }),
   ),

@@ -207,6 +207,7 @@ complete -c dockerdo -n '__dockerdo_in exec' -s i -s t -l interactive -l tty -d 
 complete -c dockerdo -n '__dockerdo_in exec' -s T -l no-tty -d 'Give it none'
 complete -c dockerdo -n '__dockerdo_in exec' -s N -l no-stdin -d 'Leave stdin alone, as ssh -n; without it a while read loop runs once'
 complete -c dockerdo -n '__dockerdo_in exec' -l no-map -d 'Leave arguments that are local paths below the mount as they are'
+complete -c dockerdo -n '__dockerdo_in exec' -l lsp -d 'Run a language server for a local editor: translate the paths of its protocol'
 complete -c dockerdo -n '__dockerdo_in exec' -l session -x -a '(__dockerdo_values sessions)' -d 'Mean the session of this name, wherever we are'
 complete -c dockerdo -n '__dockerdo_in exec' -s v -l verbose -d 'Print each child process as a line for the shell'
 complete -c dockerdo -n '__dockerdo_in exec' -s n -l dry-run -d 'Only print what would be run; change nothing'

@@ -121,6 +121,7 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
     const { exec } = await import("./commands/exec.ts");
     return await exec(context, words, {
       loadConnection: () => import("./lifecycle/connection.ts"),
+      loadTranslation: () => import("./exec/translation.ts"),
       loadHelp: () => import("./command_line/describe.ts"),
     });
   }

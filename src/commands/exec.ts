@@ -51,6 +51,11 @@ export const OPTIONS: readonly ExecOption[] = [
     brief: "Leave arguments that are local paths below the mount as they are",
   },
   {
+    names: ["--lsp"],
+    change: { through: "lsp" },
+    brief: "Run a language server for a local editor: translate the paths of its protocol",
+  },
+  {
     names: ["--session"],
     value: "name",
     takes: "session",
@@ -97,6 +102,7 @@ async function parseWords(context: Context & Needs, words: readonly string[]): P
     verbose: context.verbose,
     dryRun: context.dryRun,
     map: true,
+    through: undefined,
     terminal: undefined,
     stdin: true,
     workdir: undefined,

@@ -3,7 +3,7 @@ import { inputsPath, recordExecution } from "../history/executions.ts";
 import { isWithin } from "../paths.ts";
 import { capture, endChild } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
-import { runForeground } from "../process/foreground.ts";
+import { type Pipes, runForeground } from "../process/foreground.ts";
 import { quoteForLogin } from "../quote.ts";
 import { isSecretVariable } from "../secrets.ts";
 import { dropCaches } from "../relay/drop.ts";
@@ -22,6 +22,8 @@ export interface Request {
   readonly verbose: boolean;
   readonly dryRun: boolean;
   readonly map: boolean;
+  /** What goes through our hands on its way: a protocol's messages. */
+  readonly through: "lsp" | undefined;
   /** undefined: as the streams are. */
   readonly terminal: boolean | undefined;
   /** Whether the command gets our stdin. */
@@ -39,6 +41,14 @@ export interface Needs {
   readonly loadHelp: () => Promise<{
     readonly execHelp: (prose: string, options: readonly ExecOption[]) => string;
     readonly nearest: (word: string, candidates: readonly string[]) => string | undefined;
+  }>;
+  /** What maps the paths of what a command reads and writes. */
+  readonly loadTranslation: () => Promise<{
+    readonly translation: (
+      context: Context,
+      session: Session,
+      request: Pick<Request, "through" | "command">,
+    ) => Promise<Translation>;
   }>;
   /** What brings a dead link up again. */
   readonly loadConnection: () => Promise<{
@@ -60,6 +70,17 @@ function refuseUnreadable(words: readonly string[]): void {
   });
 }
 
+/** A command whose streams go through our hands. */
+export interface Translation {
+  readonly command: readonly string[];
+  readonly pipes: Pick<Pipes, "stdin" | "stderr">;
+  /** Moves the bytes; `end` ends the command in the container. Returns why it was ended by us, if so. */
+  readonly attach: (
+    child: Deno.ChildProcess,
+    end: () => void,
+  ) => Promise<Failure | undefined>;
+}
+
 export async function execute(
   context: Context & Needs,
   found: Session,
@@ -67,18 +88,24 @@ export async function execute(
 ): Promise<number> {
   refuseUnreadable(request.command);
   const session = await connected(context, found);
+  const translation = request.through === undefined
+    ? undefined
+    : await (await context.loadTranslation()).translation(context, session, request);
+  const conversing = translation?.pipes.stdin === true;
   const inBackground = Deno.stdin.isTerminal() && await isInBackground(context);
-  const terminal = request.terminal ?? (request.stdin && hasTerminal() && !inBackground);
+  const terminal = !conversing &&
+    (request.terminal ?? (request.stdin && hasTerminal() && !inBackground));
   if (request.command.length === 0 && !terminal) {
     throw usageFailure("exec needs a command where there is no terminal", "dockerdo exec --help");
   }
   const cwd = containerDirectory(context, session, request.workdir);
-  const command = request.map ? mapPaths(context, session, request.command) : request.command;
+  const words = translation?.command ?? request.command;
+  const command = request.map ? mapPaths(context, session, words) : words;
   const began = Date.now();
   const stdin = request.stdin && !(inBackground && !terminal)
     ? stdinFor(terminal, request)
     : "null";
-  const input = stdin === "inherit" && !terminal
+  const input = stdin === "inherit" && !terminal && !conversing
     ? crypto.getRandomValues(new Uint8Array(6)).toHex()
     : undefined;
   const running = runInContainer(context, session, {
@@ -87,6 +114,7 @@ export async function execute(
     terminal,
     stdin,
     input,
+    translation,
   });
   // The first date in a process takes half a millisecond: here the command is on its way already.
   const time = new Date(began).toISOString();
@@ -238,12 +266,13 @@ function isRealPath(path: string, real: string): boolean {
 async function runInContainer(
   context: Context & Needs,
   session: Session,
-  { what, user, terminal, stdin, input }: {
+  { what, user, terminal, stdin, input, translation }: {
     readonly what: ContainerCommand;
     readonly user: string | undefined;
     readonly terminal: boolean;
     readonly stdin: "inherit" | "null" | "passed on";
     readonly input: string | undefined;
+    readonly translation: Translation | undefined;
   },
 ): Promise<number> {
   const token = `dodo-${crypto.getRandomValues(new Uint8Array(16)).toHex()}`;
@@ -263,6 +292,14 @@ async function runInContainer(
     : sshTo(session, "container", { line, terminal, overMaster: !oversized });
   const signalling = (signal: string): string[] =>
     sshTo(session, "container", { line: quoteForLogin(signalWords(token, signal)) });
+  const signal = (name: string): void => {
+    capture({ ...context, verbose: false }, signalling(name), { detached: true, limitMs: 10_000 })
+      .catch(() => {});
+  };
+  let failure: Failure | undefined;
+  const attach = async (child: Deno.ChildProcess): Promise<void> => {
+    failure = await translation?.attach(child, () => signal("TERM"));
+  };
   let interruption: Deno.Signal | undefined;
   const began = Date.now();
   const code = await runForeground(context, argv, {
@@ -272,15 +309,15 @@ async function runInContainer(
     detached: !terminal,
     guard: () => signalling("HUP"),
     note: input === undefined ? undefined : { path: inputsPath(session), mark: input },
-    onSignal: (signal, child) => {
+    pipes: translation === undefined ? undefined : { ...translation.pipes, attach },
+    onSignal: (received, child) => {
       const again = interruption !== undefined;
-      interruption ??= signal;
-      const name = again ? "KILL" : signal.slice(3);
-      capture({ ...context, verbose: false }, signalling(name), { detached: true, limitMs: 10_000 })
-        .catch(() => {});
+      interruption ??= received;
+      signal(again ? "KILL" : received.slice(3));
       if (terminal || again) endChild(child, "SIGTERM");
     },
   });
+  if (failure !== undefined) throw failure;
   if (interruption !== undefined && (code === 255 || code === 143 || code === 137)) {
     return 128 + (NUMBERS[interruption] ?? 0);
   }

@@ -32,6 +32,15 @@ child=$1; shift 3
 exec >/dev/null
 read -r _ || { kill "$child"; "$@"; } >/dev/null 2>&1`;
 
+/** Streams of a child that go through our hands. */
+export interface Pipes {
+  /** Also stdin and stderr, and not stdout alone. */
+  readonly stdin: boolean;
+  readonly stderr: boolean;
+  /** Moves the bytes; is done when the child has no more. */
+  readonly attach: (child: Deno.ChildProcess) => Promise<void>;
+}
+
 /**
  * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
  * `onSignal` is told of each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child; those that
@@ -42,7 +51,7 @@ read -r _ || { kill "$child"; "$@"; } >/dev/null 2>&1`;
 export async function runForeground(
   context: Context,
   argv: readonly string[],
-  { env, stdin, detached, guard, note, onSignal }: {
+  { env, stdin, detached, guard, note, pipes, onSignal }: {
     readonly env: Readonly<Record<string, string>>;
     /**
      * "passed on" is for a terminal where the child is detached: out of the terminal's session it would read
@@ -54,6 +63,7 @@ export async function runForeground(
     readonly guard: () => readonly string[];
     /** A file to which a line about the child's stdin is added, `MARK pipe` or `MARK file SIZE MTIME PATH`. */
     readonly note: { readonly path: string; readonly mark: string } | undefined;
+    readonly pipes?: Pipes | undefined;
     readonly onSignal: (signal: Deno.Signal, child: Deno.ChildProcess) => void;
   },
 ): Promise<number> {
@@ -67,12 +77,15 @@ export async function runForeground(
     setsid ? ["setsid", ...words] : words;
   const child = spawn(own(argv), {
     ...where,
-    stdin: stdin === "passed on" ? "piped" : stdin,
-    stdout: "inherit",
-    stderr: "inherit",
+    stdin: stdin === "passed on" || pipes?.stdin === true ? "piped" : stdin,
+    stdout: pipes === undefined ? "inherit" : "piped",
+    stderr: pipes?.stderr === true ? "piped" : "inherit",
     detached: detached && !setsid,
   });
-  if (stdin === "passed on") Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
+  const attached = pipes?.attach(child);
+  if (stdin === "passed on" && pipes?.stdin !== true) {
+    Deno.stdin.readable.pipeTo(child.stdin).catch(() => {});
+  }
   // At once, while the child is on its way: waiting with a timer would cost more (Deno loads 5 ms of code for it).
   // Out of our process group, like the child: whoever kills the group must not kill the guard.
   const guarded = [String(child.pid), note?.path ?? "", note?.mark ?? ""];
@@ -97,7 +110,9 @@ export async function runForeground(
     }
   });
   try {
-    return (await finish(child)).code;
+    const { code } = await finish(child);
+    await attached;
+    return code;
   } finally {
     ended = true;
     for (const remove of removers) remove();

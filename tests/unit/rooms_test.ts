@@ -28,6 +28,7 @@ const ORDER = [
   "session",
   "terminal",
   "process",
+  "path_map",
   "base",
 ];
 const FILES: Readonly<Record<string, string>> = {
