@@ -1,10 +1,10 @@
 import { doctorHint, Failure } from "./error.ts";
 import { capture, type CaptureOptions, type Finished } from "./process/child.ts";
-import { type Context } from "./process/context.ts";
+import type { Context } from "./process/context.ts";
+import { remoteHostText } from "./session/remote_host.ts";
+import type { Session } from "./session/session.ts";
 import { onRemoteHost } from "./ssh/argv.ts";
 import { captureOnRemoteHost } from "./ssh/master.ts";
-import { type Session } from "./session/session.ts";
-import { remoteHostText } from "./session/remote_host.ts";
 
 /** An engine: the local host's, or the one of a session's remote host. */
 export type EngineHost = "local" | Session;
@@ -68,8 +68,10 @@ export function isClassic({ layerDirs }: Pick<Image, "layerDirs">): boolean {
 
 /** The label by which a session knows its containers: the value is the session's id. */
 export const SESSION_LABEL = "dockerdo.session";
+
 /** The label of an image that dockerdo's overlay made; its value says what the image has in /etc/dockerdo. */
 export const OVERLAY_LABEL = "dockerdo.overlay";
+
 export const OVERLAY_VERSION = "2";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -78,33 +80,6 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export function dockerArgv(engine: EngineHost, words: readonly string[]): string[] {
   const argv = ["docker", ...words];
   return engine === "local" ? argv : onRemoteHost(engine, argv);
-}
-
-// $1 the filter. A container that goes between the two is no failure of the others.
-const INSPECT_LABELLED =
-  'ids=$(docker ps -aq --no-trunc --filter "$1") || exit; [ -z "$ids" ] || docker container inspect $ids';
-
-/**
- * Every session's containers on the engine of `session`, running or not, in one question that brings up no
- * control master and takes `limitMs` at most. On a shared host the sessions of others are among them.
- */
-export async function allSessionContainers(
-  context: Context,
-  session: Session,
-  limitMs: number,
-): Promise<Container[]> {
-  const words = ["sh", "-c", INSPECT_LABELLED, "sh", `label=${SESSION_LABEL}`];
-  const options = { words, readOnly: true, limitMs, detached: true, probe: true };
-  const finished = await captureOnRemoteHost(context, session, options);
-  if (finished.code === 124) {
-    const where = session.remoteHost?.name ?? "docker";
-    throw new Failure(`${where} has not answered within ${Math.round(limitMs / 1000)} s`);
-  }
-  if (finished.code !== 0 && !/no such container/i.test(finished.stderr)) {
-    const engine = session.remoteHost === null ? "local" : session;
-    throw dockerFailure(engine, "Asking docker for the containers", finished);
-  }
-  return finished.stdout.trim() === "" ? [] : parseContainers(finished.stdout);
 }
 
 /** Runs docker on an engine and returns its exit code and output, whatever the code. */
@@ -192,32 +167,6 @@ export async function inspectContainer(
   }
   return parseContainers(finished.stdout)
     .find((container) => container.name === nameOrId || container.id.startsWith(nameOrId));
-}
-
-/**
- * Whether a container is the one that a session works in: with the session's label, or, where the session is
- * attached, of its id or its name, since compose makes a container again under the name of the one before.
- */
-export function isContainerOf(session: Session, container: Container): boolean {
-  if (session.attached === null) return container.sessionId === session.id;
-  return container.id === session.containerId || container.name === session.containerName;
-}
-
-/** The containers that carry a session's label, running or not. */
-export async function sessionContainers(
-  context: Context,
-  session: Session,
-): Promise<Container[]> {
-  const words = ["ps", "-aq", "--no-trunc", "--filter", `label=${SESSION_LABEL}=${session.id}`];
-  const ids = await docker(context, session, {
-    words,
-    readOnly: true,
-    doing: "Asking docker for the session's containers",
-  });
-  const found = await Promise.all(
-    ids.split(/\s+/).filter(Boolean).map((id) => inspectContainer(context, session, id)),
-  );
-  return found.filter((container) => container !== undefined);
 }
 
 /** A path that differs from the image's: added, changed or deleted, in docker's own letters. */

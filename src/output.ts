@@ -1,3 +1,4 @@
+import { visible } from "./visible.ts";
 import type { Context } from "./process/context.ts";
 
 /** The three systems, as a line of progress names them. */
@@ -14,7 +15,8 @@ export function paint(context: Context, text: string): string {
 }
 
 /** Rows of words as a table without lines, its columns as wide as their longest word. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map((cell) => visible(cell).replaceAll(/[\n\t]/g, " ")));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((word, at) => widths[at] = Math.max(widths[at] ?? 0, word.length));

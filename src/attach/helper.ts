@@ -1,11 +1,5 @@
-import {
-  captureDocker,
-  type Container,
-  docker,
-  inspectImage,
-  SESSION_LABEL,
-  sessionContainers,
-} from "../docker.ts";
+import { captureDocker, type Container, docker, inspectImage, SESSION_LABEL } from "../docker.ts";
+import { sessionContainers } from "../session_containers.ts";
 import { Failure } from "../error.ts";
 import { type Distro, distroOfName } from "../image/distro.ts";
 import { overlayDockerfile } from "../image/overlay.ts";

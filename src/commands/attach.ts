@@ -14,7 +14,8 @@ import {
 import { checkMountPoint } from "../mount/mount.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
-import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
+import { containerMount, type MountKind, type Session } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
 import { makeSessionDir, planSession, printScript, refuseTaken } from "./init.ts";
 

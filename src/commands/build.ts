@@ -26,7 +26,8 @@ import {
   readOverlay,
   writeOverlay,
 } from "../image/overlay.ts";
-import { type Session, updateSession } from "../session/session.ts";
+import { type Session } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 
 interface BuildFlags extends SessionFlags {
   readonly remote: boolean;

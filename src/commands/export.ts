@@ -5,7 +5,7 @@ import { recordExecution } from "../history/executions.ts";
 import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import { isSecretVariable } from "../secrets.ts";
-import { updateSession } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 
 export const command = plainCommand<SessionFlags, string[]>({
   about:

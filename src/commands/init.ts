@@ -24,10 +24,10 @@ import {
   type MountKind,
   namedSessionDir,
   refusePythonSession,
-  saveSession,
   type Session,
   unnamedSessionDir,
 } from "../session/session.ts";
+import { saveSession } from "../session/store.ts";
 import { parseRemoteHost } from "../session/remote_host.ts";
 import { makeSocketDir } from "../ssh/master.ts";
 
@@ -168,6 +168,7 @@ export async function planSession(
     imageTag: overlayTag(baseImage, {
       template: config.default_image_name_template,
       sessionName,
+      sessionId: id,
       registry,
     }),
     registry,
@@ -183,6 +184,7 @@ export async function planSession(
     identityFile: null,
     identityAgent: null,
     containerId: null,
+    engineId: null,
     image: { env: {}, workdir: "/", loginShell: "" },
     env: {},
     attached: null,

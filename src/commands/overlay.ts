@@ -4,7 +4,8 @@ import { loadConfig } from "../config/config.ts";
 import { overlayTag, parseReference } from "../image/reference.ts";
 import { writeOverlay } from "../image/overlay.ts";
 import type { Context } from "../process/context.ts";
-import { type Session, updateSession } from "../session/session.ts";
+import { type Session } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 
 interface OverlayFlags {
   readonly image?: string;
@@ -33,6 +34,7 @@ async function overlay(context: Context, found: Session, flags: OverlayFlags): P
     const tag = {
       template: config.default_image_name_template,
       sessionName: session.name,
+      sessionId: session.id,
       registry: session.registry,
     };
     return {

@@ -2,7 +2,12 @@ import { plainCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { confirm } from "../confirm.ts";
 import { withHost } from "../lifecycle/connection.ts";
-import { sessionContainers } from "../docker.ts";
+import {
+  askEngineId,
+  isOtherEngine,
+  otherEngineFailure,
+  ownContainers,
+} from "../session_containers.ts";
 import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
@@ -91,7 +96,11 @@ async function removeIfGone(
     },
     action: async (session, reached) => {
       // Since the question was asked somebody may have made a new one.
-      if (reached && (await sessionContainers(context, session)).length > 0) {
+      const engine = session.remoteHost === null ? "local" : session;
+      if (reached && isOtherEngine(session, await askEngineId(context, engine))) {
+        throw otherEngineFailure(session);
+      }
+      if (reached && (await ownContainers(context, session)).length > 0) {
         throw new Failure(`${session.name} has a container again`);
       }
       progress(context, "local", `Removing the session ${session.name}`);

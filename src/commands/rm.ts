@@ -2,7 +2,13 @@ import { removeHelpers } from "../attach/helper.ts";
 import { sessionCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { disconnectContainer, withHost } from "../lifecycle/connection.ts";
-import { docker, sessionContainers } from "../docker.ts";
+import { docker } from "../docker.ts";
+import {
+  askEngineId,
+  isOtherEngine,
+  otherEngineFailure,
+  ownContainers,
+} from "../session_containers.ts";
 import { Failure } from "../error.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
@@ -70,7 +76,14 @@ function goOnWithout(
 }
 
 async function removeContainers(context: Context, session: Session, flags: RmFlags): Promise<void> {
-  const containers = await sessionContainers(context, session);
+  const engine = session.remoteHost === null ? "local" : session;
+  if (session.engineId !== null && isOtherEngine(session, await askEngineId(context, engine))) {
+    const failure = otherEngineFailure(session);
+    if (!flags.force) throw failure;
+    context.stderr(`dockerdo: ${failure.message}: it stays there\n`);
+    return;
+  }
+  const containers = await ownContainers(context, session);
   const busy = containers.find(({ status }) => status === "running" || status === "paused");
   if (busy !== undefined && !flags.force) {
     throw new Failure(`the container ${busy.name} is ${busy.status}`, {
@@ -81,6 +94,6 @@ async function removeContainers(context: Context, session: Session, flags: RmFla
   await disconnectContainer(context, session, { force: flags.force });
   for (const { id, name } of containers) {
     progress(context, "remote", `Removing the container ${name}`);
-    await docker(context, session, { words: ["rm", "-f", id], doing: "Removing the container" });
+    await docker(context, session, { words: ["rm", "-fv", id], doing: "Removing the container" });
   }
 }

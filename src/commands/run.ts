@@ -25,9 +25,9 @@ import {
   OVERLAY_LABEL,
   OVERLAY_VERSION,
   SESSION_LABEL,
-  sessionContainers,
 } from "../docker.ts";
 import { withLocalEnvironment } from "../lifecycle/run_environment.ts";
+import { ownContainers } from "../session_containers.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
 import { deferUndo, Failure, usageFailure } from "../error.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
@@ -36,7 +36,8 @@ import { isMounted } from "../mount/table.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { remoteHostForSsh } from "../session/remote_host.ts";
-import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
+import { containerMount, type MountKind, type Session } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 
 interface RunFlags extends SessionFlags {
   readonly connect?: "exec" | "port";
@@ -250,8 +251,8 @@ async function undoRun(context: Context, session: Session): Promise<void> {
 }
 
 async function removeContainers(context: Context, session: Session): Promise<void> {
-  for (const { id } of await sessionContainers(context, session)) {
-    await docker(context, session, { words: ["rm", "-f", id], doing: "Removing the container" });
+  for (const { id } of await ownContainers(context, session)) {
+    await docker(context, session, { words: ["rm", "-fv", id], doing: "Removing the container" });
   }
 }
 

@@ -22,7 +22,8 @@ import { findPublicKey } from "../ssh/public_key.ts";
 import { isWithin } from "../paths.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
-import { containerMount, type MountKind, type Session, updateSession } from "../session/session.ts";
+import { containerMount, type MountKind, type Session } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 import { stopMaster } from "../ssh/master.ts";
 
 interface StartFlags extends SessionFlags {

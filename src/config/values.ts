@@ -71,7 +71,9 @@ export const template = v.pipe(
   v.check(
     (found) =>
       !/[{}]/.test(found.replaceAll(/\{(base_image|base_image_tag|session_name)\}/g, "")) &&
-      succeeds(() => overlayTag("a:b", { template: found, sessionName: "c", registry: null })),
+      succeeds(() =>
+        overlayTag("a:b", { template: found, sessionName: "c", sessionId: "0", registry: null })
+      ),
     "expected an image's name and tag with {base_image}, {base_image_tag} or {session_name} in it",
   ),
 );

@@ -1,4 +1,4 @@
-import { allSessionContainers } from "../docker.ts";
+import { allSessionContainers, isOtherEngine, ownsContainer } from "../session_containers.ts";
 import { Failure } from "../error.ts";
 import { isAnswering, isMounted, mountPoint } from "../mount/table.ts";
 import type { Context } from "../process/context.ts";
@@ -23,8 +23,9 @@ export async function checkSession(context: Context, session: Session): Promise<
 
 async function containerState(context: Context, session: Session): Promise<string> {
   try {
-    const all = await allSessionContainers(context, session, HOST_LIMIT_MS);
-    const own = all.filter(({ sessionId }) => sessionId === session.id);
+    const { engineId, containers } = await allSessionContainers(context, session, HOST_LIMIT_MS);
+    if (isOtherEngine(session, engineId)) return "unknown";
+    const own = containers.filter((container) => ownsContainer(session, container));
     return (own.find(({ id }) => id === session.containerId) ?? own[0])?.status ?? "none";
   } catch (error) {
     if (error instanceof Failure && error.exitCode <= 128) return "unknown";

@@ -1,5 +1,6 @@
 import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
+import { quoteUnseen } from "../visible.ts";
 import type { Session } from "../session/session.ts";
 
 /** One command that was run in the container. */
@@ -173,7 +174,7 @@ export async function readInputs(session: Session): Promise<ReadonlyMap<string, 
 export function renderEnvironment(session: Session): string[] {
   return Object.entries(session.env)
     .sort(([a], [b]) => a < b ? -1 : 1)
-    .map(([name, value]) => `export ${name}=${quote(value)}`);
+    .map(([name, value]) => `export ${name}=${shown(value)}`);
 }
 
 // A word that the shell would take for an assignment or a keyword is a command's name only in quotes.
@@ -181,8 +182,8 @@ function asCommand([name = "", ...words]: readonly string[]): string {
   const plain = /^[\w./-]+$/.test(name) &&
     !/^(if|then|else|elif|fi|for|while|until|do|done|case|esac|in|select|function|time|coproc)$/
       .test(name);
-  const quoted = plain || quote(name) !== name ? quote(name) : `'${name}'`;
-  return [quoted, ...words.map(quote)].join(" ");
+  const quoted = plain || shown(name) !== name ? shown(name) : `'${name}'`;
+  return [quoted, ...words.map(shown)].join(" ");
 }
 
 /**
@@ -193,11 +194,17 @@ export function executionRenderer(): (execution: Execution) => string[] {
   let directory: string | undefined;
   return ({ cwd, command, exitCode }) => {
     const lines: string[] = [];
-    if (cwd !== directory) lines.push(`cd ${quote(cwd)}`);
+    if (cwd !== directory) lines.push(`cd ${shown(cwd)}`);
     directory = cwd;
     if (command.length === 0) return [...lines, "# a login shell"];
     const line = asCommand(command);
     lines.push(exitCode === 0 ? line : `${line}  # exit code ${exitCode}`);
     return lines;
   };
+}
+
+// What a terminal would act on is written in a form that it shows and a shell reads.
+function shown(word: string): string {
+  const lines = word.replaceAll(/[\n\t]/g, "");
+  return quoteUnseen(lines) === undefined ? quote(word) : quoteUnseen(word) ?? quote(word);
 }

@@ -1,3 +1,4 @@
+import { quoteUnseen } from "../visible.ts";
 import type { Edit } from "./story.ts";
 import type { InsideChange } from "./inside_changes.ts";
 
@@ -14,14 +15,7 @@ export function renderInsideChange({ kind, path }: InsideChange): string {
 
 // A name that a terminal or a line would not show as it is, as the shell's $'…'.
 function printable(name: string, base64?: string): string {
-  if (base64 === undefined && !/[\p{Cc}\p{Cf}\u2028\u2029]|^ | $/u.test(name)) return name;
-  const bytes = base64 === undefined
-    ? new TextEncoder().encode(name)
-    : Uint8Array.fromBase64(base64);
-  const words = Array.from(bytes, (byte) => {
-    const char = String.fromCharCode(byte);
-    if (/[\\']/.test(char)) return `\\${char}`;
-    return byte >= 0x20 && byte < 0x7f ? char : `\\x${byte.toString(16).padStart(2, "0")}`;
-  });
-  return `$'${words.join("")}'`;
+  const bytes = base64 === undefined ? undefined : Uint8Array.fromBase64(base64);
+  const spaced = /^ | $/.test(name) ? new TextEncoder().encode(name) : undefined;
+  return quoteUnseen(name, bytes ?? spaced) ?? name;
 }

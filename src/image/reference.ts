@@ -36,33 +36,48 @@ export function parseReference(text: string): Reference {
   };
 }
 
+const LONGEST_TAG = 128;
+
 /**
  * The overlay's image tag for a base image, from the template of the user configuration with
- * `{base_image}`, `{base_image_tag}` and `{session_name}`. Always a valid reference.
+ * `{base_image}`, `{base_image_tag}` and `{session_name}`. A tag that names the session ends with the start of its id:
+ * two people's sessions of one name on one engine have two images. Always a valid reference.
  */
 export function overlayTag(
   baseImage: string,
-  { template, sessionName, registry }: {
+  { template, sessionName, sessionId, registry }: {
     readonly template: string;
     readonly sessionName: string;
+    readonly sessionId: string;
     readonly registry: string | null;
   },
 ): string {
   const base = parseReference(baseImage);
+  const mark = sessionId.slice(0, 6);
+  // A session without a name is called by its id already.
+  const named = sessionName.endsWith(mark) ? sessionName : `${sessionName}-${mark}`;
   const filled = template
     .replaceAll("{base_image}", base.repository)
     .replaceAll(
       "{base_image_tag}",
       base.tag ?? base.digest?.split(":")[1]?.slice(0, 12) ?? "latest",
     )
-    .replaceAll("{session_name}", sessionName);
+    .replaceAll("{session_name}", named);
   const [, path = filled, tag = "latest"] = /^(.*?)(?::([^/:]*))?$/.exec(filled) ?? [];
   // Names of sessions may have upper case and dots in a row; repositories may not.
   const repository = path.toLowerCase().replace(/[._-]{2,}/g, "-").replace(/[._-]+(?=\/|$)/g, "");
   const prefix = registry === null ? "" : `${registry.replace(/\/+$/, "")}/`;
   const reference = `${prefix}${repository}:${
-    tag.replace(/^[^A-Za-z0-9_]+/, "").slice(0, 128) || "latest"
+    shortened(tag.replace(/^[^A-Za-z0-9_]+/, ""), mark) || "latest"
   }`;
   parseReference(reference);
   return reference;
+}
+
+// What tells two tags apart is at the end.
+function shortened(tag: string, mark: string): string {
+  if (tag.length <= LONGEST_TAG) return tag;
+  return tag.endsWith(mark)
+    ? `${tag.slice(0, LONGEST_TAG - mark.length - 1)}-${mark}`
+    : tag.slice(0, LONGEST_TAG);
 }

@@ -1,4 +1,10 @@
-import { allSessionContainers, type Container } from "../docker.ts";
+import {
+  allSessionContainers,
+  type EngineAnswer,
+  isOtherEngine,
+  otherEngineFailure,
+  ownsContainer,
+} from "../session_containers.ts";
 import { Failure } from "../error.ts";
 import { isAnswering, isInTable, type MountEntry, mountTable } from "../mount/table.ts";
 import type { Context } from "../process/context.ts";
@@ -23,7 +29,7 @@ export interface Surveyed {
   readonly problem: string | null;
 }
 
-type Answer = readonly Container[] | Failure;
+type Answer = EngineAnswer | Failure;
 /** By host, as {@link hostOf} has it; null is the local engine, for a remote host may be called "local". */
 type Answers = ReadonlyMap<string | null, Answer>;
 
@@ -107,7 +113,11 @@ function judge(
   if (answer === undefined || answer instanceof Failure) {
     return { dir, session, state: "unknown", mount, problem: answer?.message ?? null };
   }
-  const own = answer.filter(({ sessionId }) => sessionId === session.id);
+  if (isOtherEngine(session, answer.engineId)) {
+    const { message } = otherEngineFailure(session);
+    return { dir, session, state: "unknown", mount, problem: message };
+  }
+  const own = answer.containers.filter((container) => ownsContainer(session, container));
   const container = own.find(({ id }) => id === session.containerId) ?? own[0];
   // A container that is not ours has no label to be found by; its helper has, and runs as long as it does.
   const none = session.attached === null ? "none" : "detached";

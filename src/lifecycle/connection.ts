@@ -1,19 +1,15 @@
 import { provideHelperImage, startHelper } from "../attach/helper.ts";
 import { loadConfig } from "../config/config.ts";
 import { restoreForwards } from "../forward/forwarding.ts";
-import {
-  captureDocker,
-  type Container,
-  docker,
-  inspectContainer,
-  isContainerOf,
-} from "../docker.ts";
+import { captureDocker, type Container, docker, inspectContainer } from "../docker.ts";
+import { askEngineId, ownsContainer } from "../session_containers.ts";
 import { doctorHint, Failure } from "../error.ts";
 import { mount, unmount } from "../mount/mount.ts";
 import { isServed } from "../mount/table.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
-import { loadSession, lockLifecycle, type Session, updateSession } from "../session/session.ts";
+import { loadSession, type Session } from "../session/session.ts";
+import { lockLifecycle, updateSession } from "../session/store.ts";
 import { hasSocketDir, socketPath } from "../ssh/argv.ts";
 import { type ContainerEndpoint, execAsRoot, writeSshConfig } from "../ssh/config_file.ts";
 import {
@@ -137,10 +133,13 @@ export async function connectContainer(
   const sshdIn = target === undefined ? containerId : await helperOf(context, session, target);
   const [type = "", blob = ""] = key.line.split(" ");
   const words = ["/bin/sh", "-c", PREPARE, "sh", session.user, `${type} ${blob}`];
-  const prepared = await docker(context, session, {
-    words: execAsRoot(sshdIn, words),
-    doing: "Preparing sshd in the container",
-  });
+  const [prepared, engineId] = await Promise.all([
+    docker(context, session, {
+      words: execAsRoot(sshdIn, words),
+      doing: "Preparing sshd in the container",
+    }),
+    askEngineId(context, session.remoteHost === null ? "local" : session),
+  ]);
   const user = answerOf(prepared, "user") || session.user;
   const loginShell = answerOf(prepared, "shell");
   const hostKey = answerOf(prepared, "host_key");
@@ -158,7 +157,7 @@ export async function connectContainer(
   const image = { env: container?.env ?? {}, workdir: container?.workdir ?? "/", loginShell };
   const connected = await updateSession(
     session.dir,
-    (stored) => ({ ...stored, containerId, user, identityFile, image }),
+    (stored) => ({ ...stored, containerId, engineId, user, identityFile, image }),
   );
   await writeSshConfig(connected, endpoint);
   await startContainerMaster(context, connected);
@@ -298,7 +297,7 @@ export async function findContainer(
     ? undefined
     : await inspectContainer(context, session, session.containerId);
   const container = known ?? await inspectContainer(context, session, session.containerName);
-  return container !== undefined && isContainerOf(session, container) ? container : undefined;
+  return container !== undefined && ownsContainer(session, container) ? container : undefined;
 }
 
 /** The last lines a container wrote, for a failure's message. */

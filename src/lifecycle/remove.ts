@@ -2,18 +2,14 @@ import { disconnectContainer, disconnectRemoteHost } from "./connection.ts";
 import { captureDocker, type EngineHost } from "../docker.ts";
 import { dropForwards } from "../forward/table.ts";
 import { Failure } from "../error.ts";
+import { isForSession, overlayPath, readOverlay } from "../image/overlay.ts";
 import { removeReaders } from "../push/store_container.ts";
 import { removeParts } from "../push/remote_load.ts";
 import { isOnPath } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
-import {
-  forgetSession,
-  relayDir,
-  type Session,
-  SESSION_FILES,
-  updateSession,
-} from "../session/session.ts";
+import { forgetSession, relayDir, type Session, SESSION_FILES } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 
 /**
  * Takes down what a session has here, its containers being gone: mounts, masters, sockets; with `delete` its
@@ -36,7 +32,16 @@ export async function removeSession(
   if (context.dryRun) return;
   await dropForwards(session);
   await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
-  if (whole) await deleteSession(context, session);
+  if (whole) {
+    await removeOverlay(session);
+    await deleteSession(context, session);
+  }
+}
+
+// One that nobody edited would be taken for the next session's.
+async function removeOverlay(session: Session): Promise<void> {
+  const text = await readOverlay(session).catch(() => undefined);
+  if (text !== undefined && isForSession(text, session)) await Deno.remove(overlayPath(session));
 }
 
 async function removeImages(

@@ -1,3 +1,4 @@
+import { visible } from "../visible.ts";
 /** The context of this process: its environment, directory and streams. */
 export function hostContext(): Context {
   const { DOCKERDO_CWD: told, DOCKERDO_DOTTED: _dotted, ...env } = Deno.env.toObject();
@@ -10,7 +11,7 @@ export function hostContext(): Context {
     dryRun: false,
     sharedShells: true,
     stdout: (text) => writeAll(Deno.stdout, text),
-    stderr: (text) => void writeAll(Deno.stderr, text),
+    stderr: (text) => void writeAll(Deno.stderr, visible(text)),
   };
 }
 

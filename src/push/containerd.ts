@@ -231,6 +231,8 @@ export const READ_BLOBS = `read_blobs() {
   IFS='
 '
   for path in $(docker image inspect --format '{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}' "$image"); do
+    # In the value of --mount a comma begins an option: such an image is read another way.
+    case $path in [!/]* | *[!A-Za-z0-9_./@:+\\ -]*) return 0 ;; esac
     set -- "$@" --mount "type=tmpfs,target=$path"
   done
   unset IFS

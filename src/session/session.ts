@@ -2,7 +2,6 @@ import { Failure, usageFailure } from "../error.ts";
 import { isWithin, joinPath, userDirectory } from "../paths.ts";
 import type { Context } from "../process/context.ts";
 import { type Attachment, isAttachment } from "./attachment.ts";
-import { lockFile } from "./lock.ts";
 import { quote } from "../quote.ts";
 import { isOwnDirectory } from "./ownership.ts";
 import type { RemoteHost } from "./remote_host.ts";
@@ -48,6 +47,8 @@ export interface Session {
   readonly identityAgent: string | null;
   /** Docker's id of the container that `run` made. */
   readonly containerId: string | null;
+  /** The id of the engine that has it; null: not known. */
+  readonly engineId: string | null;
   readonly image: ImageSettings;
   /** What `export` has set. */
   readonly env: Readonly<Record<string, string>>;
@@ -90,6 +91,7 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
   identityFile: isTextOrNull,
   identityAgent: (value) => value === undefined || isTextOrNull(value),
   containerId: isTextOrNull,
+  engineId: (value) => value === undefined || isTextOrNull(value),
   image: (value) =>
     isRecord(value) && isTexts(value["env"]) && isText(value["workdir"]) &&
     isText(value["loginShell"]),
@@ -98,7 +100,13 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
 };
 
 /** What sessions of before these were stored mean by leaving them out. */
-const MISSING = { mount: "plain", record: false, identityAgent: null, attached: null } as const;
+const MISSING = {
+  mount: "plain",
+  record: false,
+  identityAgent: null,
+  engineId: null,
+  attached: null,
+} as const;
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return value !== null && typeof value === "object" && !Array.isArray(value);
@@ -237,53 +245,6 @@ function previousVersion(path: string): string {
     return `Its previous version is kept as ${path}~.`;
   } catch {
     return "Move the session directory away, and begin a new session: dockerdo init";
-  }
-}
-
-/** Writes a session whole: a reader sees the old file or the new one, never a half. */
-export async function saveSession({ dir, ...stored }: Session): Promise<void> {
-  const path = `${dir}/session.json`;
-  const temporary = `${path}.${crypto.randomUUID()}`;
-  try {
-    await Deno.writeTextFile(temporary, JSON.stringify(stored, null, 2) + "\n", { mode: 0o600 });
-    await Deno.copyFile(path, `${path}~`).catch(() => {});
-    await Deno.rename(temporary, path);
-  } catch (cause) {
-    await Deno.remove(temporary).catch(() => {});
-    throw new Failure(`the session cannot be saved in ${dir}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-}
-
-/**
- * Changes the stored session: read, changed and written under a lock, so that no other command's change is
- * lost. Returns the new one. The lock ends with its process.
- */
-export async function updateSession(
-  dir: string,
-  change: (session: Session) => Session | Promise<Session>,
-): Promise<Session> {
-  using _lock = await lockFile(`${dir}/session.lock`);
-  const session = await change(loadSession(dir));
-  await saveSession(session);
-  return session;
-}
-
-/** Keeps other lifecycle commands (run, start, stop, rm) of the same session out until disposed of. */
-export async function lockLifecycle(
-  context: Context,
-  session: Session,
-): Promise<Disposable> {
-  if (context.dryRun) return { [Symbol.dispose]: () => {} };
-  const notice = setTimeout(
-    () => context.stderr(`[local] Waiting for another dockerdo command in ${session.name}\n`),
-    500,
-  );
-  try {
-    return await lockFile(`${session.dir}/lifecycle.lock`);
-  } finally {
-    clearTimeout(notice);
   }
 }
 

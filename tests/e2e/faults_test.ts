@@ -116,8 +116,11 @@ Deno.test("run says what is missing: the image, the overlay, the session, the co
     says: /reykjavik has no image .*\n {2}dockerdo build && dockerdo push/,
   });
   await refuses(user, "dockerdo push", { code: 1, says: /the local engine has no image/ });
-  await reykjavik(["docker", "tag", BASE_IMAGE, "dockerdo-lab/debian:bookworm-missing"]);
-  await refuses(user, "dockerdo run", { code: 1, says: /was not made with dockerdo's overlay/ });
+  await reykjavik(["docker", "tag", BASE_IMAGE, String((await storedSession(user))["imageTag"])]);
+  await refuses(user, "dockerdo run", {
+    code: 1,
+    says: /was not made with this version's overlay/,
+  });
   await refuses(user, "dockerdo start", { code: 1, says: /has no container\n {2}dockerdo run/ });
   for (const clash of ["--name=x", "-it", "--entrypoint sh"]) {
     await refuses(user, `dockerdo run ${clash}`, { code: 2, says: /cannot be used here/ });
@@ -160,9 +163,9 @@ Deno.test("a container whose sshd does not come up is shown with its log and rem
   const { id } = await storedSession(user) as { id: string };
   for (
     const [options, says] of [["--cap-drop ALL", /cannot connect to container|Preparing sshd/], [
-      "--read-only",
-      /Preparing sshd in the container on reykjavik failed/,
-    ], ["-v /no/such/dir:/x:badmode", /Starting the container on reykjavik failed/]] as const
+      "-v /no/such/dir:/x:badmode",
+      /Starting the container on reykjavik failed/,
+    ]] as const
   ) {
     const { code, stderr } = await user.types(`dockerdo run ${options}`);
     assert.equal(code, 1, stderr);
@@ -216,7 +219,7 @@ Deno.test("rm on a dead host says so, and with --force takes down what is here",
   assert.equal(forced.code, 0, forced.stderr);
   assert.match(forced.stderr, /What may be left there: ssh reykjavik-far docker rm -f /);
   assert.equal(await isThere(user.sessionDir()), false);
-  assert.equal(await user.does("ls -A"), "Dockerfile.dockerdo\n");
+  assert.equal(await user.does("ls -A"), "");
   await reykjavik(["docker", "rm", "-f", containerId]);
   await nothingRemains(id);
 });
@@ -247,7 +250,9 @@ Deno.test("a Dockerfile.dockerdo that was edited is built as it is, and replaced
   await user.does("dockerdo build");
   assert.equal(
     await user.does(
-      "docker image inspect --format '{{json .Config.ExposedPorts}}' dockerdo-lab/debian:bookworm-edited",
+      `docker image inspect --format '{{json .Config.ExposedPorts}}' ${
+        (await storedSession(user))["imageTag"]
+      }`,
     ),
     '{"22/tcp":{},"80/tcp":{}}\n',
   );

@@ -64,5 +64,5 @@ Deno.test("arguments keep their carriage returns, which Deno takes off the end",
       DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
     },
   });
-  assert.match(stderr, /^dockerdo: exec has no option --no-such\r\r/);
+  assert.match(stderr, /^dockerdo: exec has no option --no-such\\x0d\\x0d\n/);
 });

@@ -1,7 +1,8 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
 import { main } from "../../src/cli.ts";
-import { indexSession, loadSession, saveSession } from "../../src/session/session.ts";
+import { indexSession, loadSession } from "../../src/session/session.ts";
+import { saveSession } from "../../src/session/store.ts";
 import {
   fakes,
   type TemporaryDir,

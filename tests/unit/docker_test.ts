@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import {
-  allSessionContainers,
   captureDocker,
   docker,
   dockerArgv,
@@ -11,8 +10,12 @@ import {
   parseContainers,
   parseDiff,
   parseImages,
-  sessionContainers,
 } from "../../src/docker.ts";
+import {
+  allSessionContainers,
+  isOtherEngine,
+  ownContainers,
+} from "../../src/session_containers.ts";
 import { fakes, temporaryDir, testContext, testSession, within } from "./fixture.ts";
 
 function recorded(name: string): string {
@@ -316,14 +319,17 @@ for (
 Deno.test("allSessionContainers() asks once, makes no master, and takes a container that goes meanwhile", async () => {
   using dir = temporaryDir();
   using fake = fakes(dir.path, {
-    FAKE_ssh: `Welcome!\n\x1e${recorded("containers.json")}`,
+    FAKE_ssh: `Welcome!\n\x1eengine=ABC:DEF\n${recorded("containers.json")}`,
     FAKE_ssh_code: "1",
     FAKE_ssh_stderr: "Error: No such container: 123\n",
   });
   const context = testContext({ env: fake.env });
   const session = testSession({ socketDir: dir.path });
   const found = await allSessionContainers(context, session, 3000);
-  assert.deepEqual(found, parseContainers(recorded("containers.json")));
+  assert.deepEqual(found, {
+    engineId: "ABC:DEF",
+    containers: parseContainers(recorded("containers.json")),
+  });
   const [call = [], ...more] = fake.calls();
   assert.deepEqual(more, []);
   assert.deepEqual(call.slice(0, -2), [
@@ -344,17 +350,40 @@ Deno.test("allSessionContainers() gives a host that does not answer up, by name"
   });
 });
 
-Deno.test("sessionContainers() asks for the session's label and inspects each id", async () => {
+Deno.test("ownContainers() asks for the session's label, and leaves and names what is not its own", async () => {
   using dir = temporaryDir();
   using fake = fakes(dir.path, {
     FAKE_docker_ps: `${CREATED.id}\n`,
     FAKE_docker_container_inspect: recorded("containers.json"),
   });
-  assert.deepEqual(await sessionContainers(testContext({ env: fake.env }), LOCAL), [CREATED]);
+  const own = { ...LOCAL, containerId: CREATED.id };
+  assert.deepEqual(await ownContainers(testContext({ env: fake.env }), own), [CREATED]);
   assert.deepEqual(fake.calls(), [
     ["docker", "ps", "-aq", "--no-trunc", "--filter", "label=dockerdo.session=0a1b2c3d4e5f"],
     ["docker", "container", "inspect", CREATED.id],
   ]);
+  const context = testContext({ env: fake.env });
+  assert.deepEqual(await ownContainers(context, LOCAL), []);
+  assert.equal(
+    context.written.stderr,
+    "dockerdo: the container recorded-created (c49856ee5d56) carries the label of demo, but is not its container: " +
+      "it stays\n",
+  );
+});
+
+Deno.test("isOtherEngine() is asked of a session with a container and an engine that it knows", () => {
+  const session = { ...LOCAL, containerId: "c", engineId: "A" };
+  assert.deepEqual(
+    [
+      isOtherEngine(session, "B"),
+      isOtherEngine(session, "A"),
+      isOtherEngine(session, ""),
+      isOtherEngine(session, null),
+      isOtherEngine({ ...session, engineId: null }, "B"),
+      isOtherEngine({ ...session, containerId: null }, "B"),
+    ],
+    [true, false, false, false, false, false],
+  );
 });
 
 Deno.test("parseDiff() keeps every name whole", () => {

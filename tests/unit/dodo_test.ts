@@ -29,9 +29,9 @@ Deno.test("dodo.ts loads these modules and no other: each one costs every comman
     "src/relay/drop.ts",
     "src/secrets.ts",
     "src/session/attachment.ts",
-    "src/session/lock.ts",
     "src/session/ownership.ts",
     "src/session/session.ts",
     "src/ssh/argv.ts",
+    "src/visible.ts",
   ]);
 });

@@ -61,6 +61,7 @@ export function testSession(changed: Partial<Session> = {}): Session {
     identityFile: "/home/me/.ssh/id_ed25519",
     identityAgent: null,
     containerId: null,
+    engineId: null,
     image: { env: {}, workdir: "/", loginShell: "" },
     env: {},
     attached: null,

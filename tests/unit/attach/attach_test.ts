@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { helperDockerfile } from "../../../src/attach/helper.ts";
 import { composeOf, projectOf, refusal } from "../../../src/attach/target.ts";
 import { packBare } from "../../../src/exec/container_command.ts";
-import { loadSession, saveSession } from "../../../src/session/session.ts";
+import { loadSession } from "../../../src/session/session.ts";
+import { saveSession } from "../../../src/session/store.ts";
 import { temporaryDir, testSession } from "../fixture.ts";
 
 Deno.test("a directory's project is named as compose names it", () => {

@@ -83,22 +83,29 @@ const TEMPLATE = "dockerdo-{base_image}:{base_image_tag}-{session_name}";
 
 for (
   const [base, changed, tag] of [
-    ["ubuntu:latest", {}, "dockerdo-ubuntu:latest-demo"],
-    ["ubuntu", {}, "dockerdo-ubuntu:latest-demo"],
-    ["reg:5000/a/b:t", {}, "dockerdo-a/b:t-demo"],
-    [`a@sha256:${HEX}`, {}, "dockerdo-a:0123456789ab-demo"],
-    ["a:1", { registry: "reg:5000" }, "reg:5000/dockerdo-a:1-demo"],
-    ["a:1", { registry: "reg.example/team/" }, "reg.example/team/dockerdo-a:1-demo"],
+    ["ubuntu:latest", {}, "dockerdo-ubuntu:latest-demo-0a1b2c"],
+    ["ubuntu", {}, "dockerdo-ubuntu:latest-demo-0a1b2c"],
+    ["reg:5000/a/b:t", {}, "dockerdo-a/b:t-demo-0a1b2c"],
+    [`a@sha256:${HEX}`, {}, "dockerdo-a:0123456789ab-demo-0a1b2c"],
+    ["a:1", { registry: "reg:5000" }, "reg:5000/dockerdo-a:1-demo-0a1b2c"],
+    ["a:1", { registry: "reg.example/team/" }, "reg.example/team/dockerdo-a:1-demo-0a1b2c"],
     ["a:1", { template: "mine" }, "mine:latest"],
     ["a:1", { template: "mine", registry: "reg:5000" }, "reg:5000/mine:latest"],
-    ["a:1", { template: "mine/x:{session_name}" }, "mine/x:demo"],
-    ["a:1", { template: "x:.-{session_name}" }, "x:demo"],
-    ["a:1", { sessionName: "My.Session_1-x" }, "dockerdo-a:1-My.Session_1-x"],
-    [`a:${"t".repeat(128)}`, {}, `dockerdo-a:${"t".repeat(128)}`],
+    ["a:1", { template: "mine/x:{session_name}" }, "mine/x:demo-0a1b2c"],
+    ["a:1", { template: "x:.-{session_name}" }, "x:demo-0a1b2c"],
+    ["a:1", { sessionName: "My.Session_1-x" }, "dockerdo-a:1-My.Session_1-x-0a1b2c"],
+    [`a:${"t".repeat(128)}`, {}, `dockerdo-a:${"t".repeat(121)}-0a1b2c`],
+    ["a:1", { sessionName: "dockerdo_0a1b2c" }, "dockerdo-a:1-dockerdo_0a1b2c"],
   ] as const
 ) {
   Deno.test(`overlayTag() of ${base.slice(0, 30)} with ${JSON.stringify(changed)} is ${tag.slice(0, 40)}`, () => {
-    const options = { template: TEMPLATE, sessionName: "demo", registry: null, ...changed };
+    const options = {
+      template: TEMPLATE,
+      sessionName: "demo",
+      sessionId: "0a1b2c3d",
+      registry: null,
+      ...changed,
+    };
     assert.equal(overlayTag(base, options), tag);
   });
 }
@@ -106,7 +113,12 @@ for (
 Deno.test("overlayTag() is valid for every name that a session may have, wherever the template puts it", () => {
   for (const sessionName of ["a", "A", "a..b", "a_.b", "a-", "9___", "x".repeat(63)]) {
     for (const template of [TEMPLATE, "{session_name}-{base_image}", "dodo/{session_name}:1"]) {
-      const tag = overlayTag("debian:bookworm", { template, sessionName, registry: null });
+      const tag = overlayTag("debian:bookworm", {
+        template,
+        sessionName,
+        sessionId: "0a1b2c3d",
+        registry: null,
+      });
       assert.doesNotThrow(() => parseReference(tag), `${tag} of ${sessionName}`);
     }
   }
@@ -114,9 +126,13 @@ Deno.test("overlayTag() is valid for every name that a session may have, whereve
 
 for (const template of ["a b", "{unknown}:x", ""]) {
   Deno.test(`overlayTag() refuses the template ${JSON.stringify(template)}`, () => {
-    assert.throws(() => overlayTag("a", { template, sessionName: "demo", registry: null }), {
-      name: "Failure",
-      exitCode: 2,
-    });
+    assert.throws(
+      () =>
+        overlayTag("a", { template, sessionName: "demo", sessionId: "0a1b2c3d", registry: null }),
+      {
+        name: "Failure",
+        exitCode: 2,
+      },
+    );
   });
 }

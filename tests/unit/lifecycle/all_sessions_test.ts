@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { reason } from "../../../src/commands/prune.ts";
 import { main } from "../../../src/cli.ts";
-import { indexSession, saveSession, type Session } from "../../../src/session/session.ts";
+import { indexSession, type Session } from "../../../src/session/session.ts";
+import { saveSession } from "../../../src/session/store.ts";
 import { survey, type Surveyed } from "../../../src/lifecycle/all_sessions.ts";
 import {
   type Fakes,
@@ -57,7 +58,7 @@ function short({ session, state, mount, problem }: Surveyed): unknown {
   return [session?.name, state, mount, problem];
 }
 
-Deno.test("survey() asks each host once, and takes a session's own container by its label", async () => {
+Deno.test("survey() asks each host once, and takes a session's own container by its label and its id or name", async () => {
   using dir = temporaryDir();
   const containers = [
     container("id0", "other", "exited"),
@@ -68,13 +69,20 @@ Deno.test("survey() asks each host once, and takes a session's own container by 
   const { context, fake } = await world(dir, [
     { remoteHost: NEAR, containerId: "mine" },
     { remoteHost: NEAR, containerId: "gone" },
-    { remoteHost: FAR },
-  ], { FAKE_ssh: `\x1e${JSON.stringify(containers)}` });
+    { remoteHost: FAR, containerName: "c-x" },
+    { remoteHost: FAR, containerId: "z", engineId: "ANOTHER" },
+  ], { FAKE_ssh: `\x1eengine=ONE\n${JSON.stringify(containers)}` });
   using _ = fake;
   assert.deepEqual((await survey(context())).map(short), [
     ["s0", "running", "none", null],
     ["s1", "none", "none", null],
     ["s2", "paused", "none", null],
+    [
+      "s3",
+      "unknown",
+      "none",
+      "docker on far is another engine now than the one that has the container of s3",
+    ],
   ]);
   assert.deepEqual(fake.calls().map((call) => call.at(-2)).sort(), ["far", "near"]);
 });
@@ -88,6 +96,7 @@ Deno.test("survey() of a host that does not answer has its words; the others hav
     FAKE_ssh_code: "255",
     FAKE_ssh: "",
     FAKE_ssh_stderr: "ssh: connect to host far port 2222: Connection refused\n",
+    FAKE_docker_info: "engine=ONE\n",
     FAKE_docker_ps: "c\n",
     FAKE_docker_container_inspect: JSON.stringify([container("id1", "c", "running")]),
   });
@@ -106,9 +115,10 @@ Deno.test("survey() of a host that does not answer has its words; the others hav
 Deno.test("survey() takes no remote host for the local engine, whatever it is called", async () => {
   using dir = temporaryDir();
   const { context, fake } = await world(dir, [
-    { remoteHost: { name: "local", user: null, port: null } },
-    { remoteHost: null },
+    { remoteHost: { name: "local", user: null, port: null }, containerId: "there" },
+    { remoteHost: null, containerId: "here" },
   ], {
+    FAKE_docker_info: "engine=ONE\n",
     FAKE_ssh: `\x1e${JSON.stringify([container("id0", "there", "running")])}`,
     FAKE_docker_ps: "here\n",
     FAKE_docker_container_inspect: JSON.stringify([container("id1", "here", "paused")]),
@@ -219,7 +229,7 @@ Deno.test("prune shows what it would remove, and removes it after a yes", async 
   const { context, fake } = await world(dir, [
     { remoteHost: null, containerId: "gone", name: "old" },
     { remoteHost: null, name: "new" },
-  ], { FAKE_docker_ps: "", FAKE_docker_image: "", FAKE_ssh_add: "" });
+  ], { FAKE_docker_info: "", FAKE_docker_ps: "", FAKE_docker_image: "", FAKE_ssh_add: "" });
   using _ = fake;
   const there = (): string[] =>
     Array.from(Deno.readDirSync(`${dir.path}/.local/share/dockerdo`), ({ name }) => name).sort();

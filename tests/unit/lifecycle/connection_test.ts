@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connectRemoteHost, reachRemoteHost } from "../../../src/lifecycle/connection.ts";
-import { loadSession, saveSession } from "../../../src/session/session.ts";
+import { loadSession } from "../../../src/session/session.ts";
+import { saveSession } from "../../../src/session/store.ts";
 import { fakes, temporaryDir, testContext, testSession } from "../fixture.ts";
 
 Deno.test("reachRemoteHost() twice at once makes one directory of control sockets", async () => {

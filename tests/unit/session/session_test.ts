@@ -10,13 +10,11 @@ import {
   indexSession,
   listSessions,
   loadSession,
-  lockLifecycle,
   namedSessionDir,
-  saveSession,
   type Session,
   SESSION_FILES,
-  updateSession,
 } from "../../../src/session/session.ts";
+import { lockLifecycle, saveSession, updateSession } from "../../../src/session/store.ts";
 import { parseRemoteHost, remoteHostText } from "../../../src/session/remote_host.ts";
 import {
   failureOf,
@@ -294,7 +292,7 @@ Deno.test("loadSession() promises a previous version only where there is one", a
 Deno.test("updateSession() in 40 calls of 5 processes loses nothing", async () => {
   using dir = temporaryDir();
   await saveSession(testSession({ dir: dir.path }));
-  const module = new URL("../../../src/session/session.ts", import.meta.url).href;
+  const module = new URL("../../../src/session/store.ts", import.meta.url).href;
   const config = new URL("../../../deno.json", import.meta.url).pathname;
   const script = `${dir.path}/update.ts`;
   Deno.writeTextFileSync(
