@@ -228,6 +228,12 @@ __dockerdo_declared() {
       values='--remote=hosts --service= --project= --user= --mount=plain|relay --shell=sh|fish'
       operand='container|session'
       ;;
+    up)
+      options='--remote --local --image --distro --container --user --registry --build-dir --connect --record --no-record --shell --verbose -n --dry-run --help'
+      values='--remote=hosts --image=images --distro= --container=containers --user= --registry= --build-dir= --connect=exec|port --shell=sh|fish'
+      operand='sessions'
+      docker=run
+      ;;
     overlay)
       options='--session --image --distro -f --force -v --verbose -n --dry-run -h --help'
       values='--session=sessions --image=images --distro='
@@ -306,7 +312,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='install completions doctor config init attach overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
+__dockerdo_commands='install completions doctor config init attach up overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

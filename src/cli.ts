@@ -47,6 +47,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Begin a session in a container that runs already",
     load: () => import("./commands/attach.ts"),
   },
+  up: {
+    brief: "Begin, build, push and run, as far as it is not done yet",
+    load: () => import("./commands/up.ts"),
+    passesOptions: true,
+  },
   overlay: {
     brief: "Write Dockerfile.dockerdo: the base image with sshd",
     minor: true,
@@ -203,8 +208,7 @@ function overviewText(): string {
     }),
     `${"Also".padEnd(group)}${minor.join(", ")}`,
     "",
-    "  source $(dockerdo init --remote HOST --image debian:bookworm)",
-    "  dockerdo build && dockerdo push && dockerdo run && dodo uname -a",
+    "  source $(dockerdo up --remote HOST --image debian:bookworm) && dodo uname -a",
     "",
   ].join("\n");
 }

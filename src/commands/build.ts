@@ -48,7 +48,12 @@ export const command = plainCommand<BuildFlags, string[]>({
   action: build,
 });
 
-async function build(context: Context, flags: BuildFlags, ...words: string[]): Promise<void> {
+/** Builds the session's image, and writes its Dockerfile first where there is none. */
+export async function build(
+  context: Context,
+  flags: BuildFlags,
+  ...words: string[]
+): Promise<void> {
   const config = await loadConfig(context);
   const found = sessionOf(context, flags);
   refuseAttached(found, "build");

@@ -47,39 +47,42 @@ export interface InitFlags {
   readonly shell?: "sh" | "fish";
 }
 
+/** The options of `init`, which `up` has as well. */
+export const initFlags = {
+  remote: textFlag("Host on which the container is to run", "host"),
+  local: switchFlag("Run the container on the local host"),
+  image: textFlag("Base image", "image"),
+  distro: textFlag("Distribution, where the image does not tell it", "distro"),
+  container: textFlag("Name of the container", "name"),
+  user: textFlag("User to be in the container (root)", "user"),
+  registry: textFlag("Docker registry to push to and pull from", "registry"),
+  buildDir: textFlag("Directory on the remote host to mount (its home)", "path"),
+  connect: {
+    kind: "enum",
+    values: ["exec", "port"],
+    brief: "Reach sshd by docker exec, or on a loopback port",
+    optional: true,
+  },
+  mount: mountFlag,
+  record: recordFlag,
+  remoteDelay: {
+    ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
+    hidden: true,
+  },
+  shell: {
+    kind: "enum",
+    values: ["sh", "fish"],
+    brief: "Which activate script (found out by itself)",
+    optional: true,
+  },
+} as const;
+
 export const command = plainCommand<InitFlags, [string?]>({
   about:
     "Begins a session whose work dir is the current directory, connects to the remote host, mounts its build " +
     "dir here, and prints the path of the activate script:\n\n" +
     "  source $(dockerdo init --remote reykjavik --image debian:bookworm)",
-  flags: {
-    remote: textFlag("Host on which the container is to run", "host"),
-    local: switchFlag("Run the container on the local host"),
-    image: textFlag("Base image", "image"),
-    distro: textFlag("Distribution, where the image does not tell it", "distro"),
-    container: textFlag("Name of the container", "name"),
-    user: textFlag("User to be in the container (root)", "user"),
-    registry: textFlag("Docker registry to push to and pull from", "registry"),
-    buildDir: textFlag("Directory on the remote host to mount (its home)", "path"),
-    connect: {
-      kind: "enum",
-      values: ["exec", "port"],
-      brief: "Reach sshd by docker exec, or on a loopback port",
-      optional: true,
-    },
-    mount: mountFlag,
-    record: recordFlag,
-    remoteDelay: {
-      ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
-      hidden: true,
-    },
-    shell: {
-      kind: "enum",
-      values: ["sh", "fish"],
-      brief: "Which activate script (found out by itself)",
-      optional: true,
-    },
-  },
+  flags: initFlags,
   positional: {
     kind: "tuple",
     parameters: [{
@@ -93,6 +96,11 @@ export const command = plainCommand<InitFlags, [string?]>({
 });
 
 async function init(context: Context, flags: InitFlags, name?: string): Promise<void> {
+  await printScript(context, await begin(context, flags, name), flags);
+}
+
+/** Begins a session: its directory, its connection, and the mount of the build dir. */
+export async function begin(context: Context, flags: InitFlags, name?: string): Promise<Session> {
   const planned = await planSession(context, flags, name);
   await refuseTaken(context, planned, { named: name !== undefined });
   await checkMountPoint(context, containerMount(planned));
@@ -111,8 +119,7 @@ async function init(context: Context, flags: InitFlags, name?: string): Promise<
   );
   await connectRemoteHost(context, session, { interactive: true });
   undo.move();
-
-  await printScript(context, session, flags);
+  return session;
 }
 
 /** Prints the path of the activate script, which is all that `source $(…)` wants. */

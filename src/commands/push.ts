@@ -38,12 +38,12 @@ export const command = sessionCommand({
   action: push,
 });
 
-async function push(context: Context, found: Session): Promise<void> {
+/** Brings the session's image to where the container is to run; there it may be already. */
+export async function push(context: Context, found: Session): Promise<void> {
   const began = Date.now();
   if (found.remoteHost === null) {
-    throw new Failure("there is nothing to push: the remote host is the local host", {
-      hint: "The image is where it is needed: dockerdo run",
-    });
+    progress(context, "local", "There is nothing to push: the container is to run here");
+    return;
   }
   const image = await inspectImage(context, "local", found.imageTag);
   if (image === undefined) {

@@ -84,7 +84,12 @@ export const command = plainCommand<RunFlags, string[]>({
 // Runs as long as any container: sshd starts with each connection and needs no process of its own.
 const SLEEP = ["sleep", "2147483647"];
 
-async function runContainer(context: Context, flags: RunFlags, ...words: string[]): Promise<void> {
+/** Starts the session's container, and mounts its filesystem. */
+export async function runContainer(
+  context: Context,
+  flags: RunFlags,
+  ...words: string[]
+): Promise<void> {
   const config = await loadConfig(context);
   const { kind, rest } = takeMountKind(words);
   const typed = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];

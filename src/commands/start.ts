@@ -40,7 +40,12 @@ export const command = plainCommand<StartFlags, string[]>({
   action: start,
 });
 
-async function start(context: Context, flags: StartFlags, ...words: string[]): Promise<void> {
+/** Starts the session's container again where it is stopped, and mounts its filesystem. */
+export async function start(
+  context: Context,
+  flags: StartFlags,
+  ...words: string[]
+): Promise<void> {
   const config = await loadConfig(context);
   const { name, rest } = takeSessionName(words);
   await withHost(context, sessionOf(context, flags, name), {

@@ -20,6 +20,7 @@ const VERBS = [
     "config",
     "init",
     "attach",
+    "up",
     "overlay",
     "build",
     "push",
