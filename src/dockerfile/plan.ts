@@ -255,7 +255,7 @@ const MOST_JOINED = 12;
 /** Neighbours that can be one RUN, or one ENV. */
 function join(instructions: readonly Instruction[]): Instruction[] {
   const result: Instruction[] = [];
-  for (const next of instructions) {
+  for (const next of withInputsFirst(instructions)) {
     const last = result.at(-1);
     if (last?.kind === "env" && next.kind === "env") {
       result[result.length - 1] = { kind: "env", set: { ...last.set, ...next.set } };
@@ -269,6 +269,22 @@ function join(instructions: readonly Instruction[]): Instruction[] {
         notes: [...last.notes, ...next.notes],
       };
     } else result.push(next);
+  }
+  return result;
+}
+
+/** What a command reads in /tmp may come before the commands ahead of it: then those are one RUN. */
+function withInputsFirst(instructions: readonly Instruction[]): Instruction[] {
+  const result: Instruction[] = [];
+  for (const next of instructions) {
+    let at = result.length;
+    if (next.kind === "copy" && next.destination.startsWith("/tmp/")) {
+      const isFree = (before: Instruction | undefined): boolean =>
+        before?.kind === "run" && before.apt.length === 0 &&
+        !before.lines.some(({ text }) => text.includes(next.destination));
+      while (isFree(result[at - 1])) at--;
+    }
+    result.splice(at, 0, next);
   }
   return result;
 }

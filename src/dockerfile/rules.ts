@@ -72,9 +72,10 @@ const RULES: readonly Rule[] = [
     "/etc/\\.pwd\\.lock",
   ),
   rule(
-    "systemd's and logrotate's notes",
+    "systemd's, sudo's and logrotate's notes",
     "/var/lib/systemd/(?:timers|catalog|deb-systemd-helper-.*|coredump)(?:/.*)?",
     "/var/lib/logrotate(?:/.*)?",
+    "/var/lib/sudo(?:/.*)?",
     "/etc/systemd/system/.*\\.dsh-also",
   ),
   rule(

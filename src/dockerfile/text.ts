@@ -79,7 +79,9 @@ function runText(run: Run, options: TextOptions): string[] {
     if (/(^|&& |; ?)(service|top|ps|kill|mount|ifconfig|free|vim|shutdown) /m.test(text)) {
       ignored.set("DL3001", "as in the session");
     }
-    if (/\bsudo\b/.test(withoutQuotes(text))) ignored.set("DL3004", "as in the session");
+    if (/(^|&& |; ?|\| ?)sudo /m.test(withoutQuotes(text))) {
+      ignored.set("DL3004", "as in the session");
+    }
     if (/\bcd /.test(withoutQuotes(text))) ignored.set("DL3003", "as in the session");
     if (/\bpip[\d.]* install\b/.test(text) && !/==|-r |--requirement/.test(text)) {
       ignored.set("DL3013", "as in the session");
