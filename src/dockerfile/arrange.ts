@@ -51,7 +51,8 @@ export function copyInstructions(
       const hasFile = single.some(({ entry: { path, type } }) =>
         type === "f" && path.startsWith(`${entry.path}/`)
       );
-      if (owner === undefined && entry.mode === 0o755 && hasFile) continue;
+      const hasTree = [...trees].some((path) => path.startsWith(`${entry.path}/`));
+      if (owner === undefined && entry.mode === 0o755 && (hasFile || hasTree)) continue;
       before.push({ text: makeDirectory(copy), isSimple: true });
     } else after.push(...shapeOf(copy));
   }
