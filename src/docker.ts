@@ -52,8 +52,6 @@ export interface Image {
   readonly settings: string;
   /** Where the engine has the files of each layer, in the same order; empty unless its store is overlay2. */
   readonly layerDirs: readonly string[];
-  /** Paths of the volumes that each container gets. */
-  readonly volumes: readonly string[];
   /** What its RUN lines use; undefined: docker's default. */
   readonly shell: readonly string[] | undefined;
   /** The instructions that it adds to the build of an image from it. */
@@ -261,7 +259,6 @@ function asImage(item: unknown): Image {
       entries(config).filter(([name, value]) => name !== "Image" && !isEmpty(value)).sort(),
     ]),
     layerDirs: dirs.filter(Boolean).reverse(),
-    volumes: entries(field(config, "Volumes")).map(([path]) => path),
     shell: Array.isArray(field(config, "Shell"))
       ? asArray(field(config, "Shell")).map(asText)
       : undefined,

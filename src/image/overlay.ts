@@ -286,6 +286,6 @@ async function readRelease(
     if (context.dryRun) return undefined;
     return { text: code === 0 ? stdout.replaceAll("\0", "\n") : "", shell: known.shell };
   } finally {
-    await captureDocker(context, engine, { words: ["rm", "-f", id] });
+    await captureDocker(context, engine, { words: ["rm", "-fv", id] });
   }
 }

@@ -13,15 +13,9 @@ import {
   sha256,
 } from "./oci.ts";
 import { findFile, type LayerSelection, neededLayers } from "./selection.ts";
-import {
-  isMountable,
-  PUSH_LABEL,
-  READER_PID_LABEL,
-  readerArgv,
-  REMOVE,
-  removeReaders,
-  unknownDir,
-} from "./store_container.ts";
+import READ_BLOBS_ALONE from "./read_blobs.sh" with { type: "text" };
+import REMOVE_READERS from "./remove_readers.sh" with { type: "text" };
+import { isMountable, readerArgv, removeReaders, unknownDir } from "./store_container.ts";
 import { tarFile, tarHeader, tarPadding, TarReader } from "./tar.ts";
 import { UnfitLayer } from "./tar_split.ts";
 
@@ -137,7 +131,7 @@ function parse<T>(schema: v.GenericSchema<unknown, T>, bytes: Bytes | undefined)
 /** The argv of a child that writes a tar archive to read with {@link assembleBlobs}. */
 export function blobsArgv(
   sessionId: string,
-  image: Pick<Image, "id" | "volumes">,
+  imageId: string,
   { stored, present }: Pick<LayerSelection, "present"> & { readonly stored: StoredImage },
 ): string[] {
   const needed = neededBlobs(stored, present).map((position) => ({
@@ -148,7 +142,7 @@ export function blobsArgv(
   const all = needed.length > 0 ? needed : [{ digest: stored.config.digest, target: "config" }];
   return readerArgv(
     sessionId,
-    image,
+    imageId,
     all.map(({ digest, target }) => ({ source: `${stored.store}/${hexOf(digest)}`, target })),
   );
 }
@@ -216,39 +210,5 @@ const blobPath = (position: number): string => `layers/${String(position).padSta
 /** JSON has it in no string. */
 export const SEPARATOR = "\x1f";
 
-/**
- * A function of shell, `read_blobs IMAGE DIGEST SESSION DIR`: writes the blob with that digest (hexadecimal) out of
- * the content store that the engine has with containerd, and the configuration that it names if it is a manifest:
- * the store's directory and the blobs, each behind a {@link SEPARATOR}, or nothing. Reads as {@link readerArgv} does.
- */
-export const READ_BLOBS = `read_blobs() {
-  image=$1 hex=$2 session=$3 dir=$4 text= config=
-  info=$(docker info --format '{{json .DriverStatus}} {{.DockerRootDir}}')
-  case $info in *io.containerd.snapshotter*) ;; *) return 0 ;; esac
-  blob() { docker cp "$id:$dir/$1" - 2>/dev/null | tr -d '\\000'; }
-  set --
-  set -f
-  IFS='
-'
-  for path in $(docker image inspect --format '{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}' "$image"); do
-    # In the value of --mount a comma begins an option: such an image is read another way.
-    case $path in [!/]* | *[!A-Za-z0-9_./@:+\\ -]*) return 0 ;; esac
-    set -- "$@" --mount "type=tmpfs,target=$path"
-  done
-  unset IFS
-  for store in "\${info##*] }/containerd/daemon" /var/lib/containerd /var/lib/desktop-containerd/daemon; do
-    store=$store/io.containerd.content.v1.content/blobs/sha256
-    id=$(docker create --network none --label "${PUSH_LABEL}=$session" --label "${READER_PID_LABEL}=$$" \\
-      --mount "type=bind,source=$store,target=$dir,readonly" "$@" "$image" x 2>/dev/null) || continue
-    text=$(blob "$hex")
-    case $text in *'"config"'*)
-      config=\${text#*'"config"'} config=\${config#*'"sha256:'}
-      config=$(blob "\${config%%'"'*}") ;;
-    esac
-    docker rm -fv "$id" >/dev/null 2>&1
-    [ -z "$text" ] || break
-  done
-  set -- "${PUSH_LABEL}=$session" none
-  ${REMOVE}
-  [ -z "$text" ] || printf '\\037%s' "$store" "$text" "$config"
-}`;
+/** Functions of shell: `read_blobs` of read_blobs.sh, and what it needs. */
+export const READ_BLOBS = `${REMOVE_READERS}\n${READ_BLOBS_ALONE}`;

@@ -17,7 +17,7 @@ import { isMountable, readerArgv } from "./store_container.ts";
 import { tarFile, tarHeader, tarPadding, TarReader } from "./tar.ts";
 import { measureTarSplit, readTarSplit, UnfitLayer } from "./tar_split.ts";
 
-type LayerDirs = Pick<Image, "id" | "layers" | "layerDirs" | "volumes">;
+type LayerDirs = Pick<Image, "id" | "layers" | "layerDirs">;
 
 /** Bytes of all that is remembered of the layers' archives while their files go by. */
 const MOST_REMEMBERED = 32 * 2 ** 20;
@@ -28,11 +28,10 @@ const LARGEST_CONFIG = 2 ** 23;
 const GATHERED = 2 * 65_535;
 
 /** Whether an image's layers can be read one by one: the local engine has them as directories of overlay2. */
-export function hasReadableLayers({ layers, layerDirs, volumes }: LayerDirs): boolean {
-  const paths = [...layerDirs, ...volumes];
+export function hasReadableLayers({ layers, layerDirs }: LayerDirs): boolean {
   return layerDirs.length === layers.length && layers.length > 0 &&
     new Set(layerDirs.map(rootOf)).size === 1 && rootOf(layerDirs[0] ?? "") !== undefined &&
-    paths.every(isMountable);
+    layerDirs.every(isMountable);
 }
 
 /**
@@ -54,7 +53,7 @@ export async function layersArgv(
     { source: image.layerDirs[position] ?? "", target: filesPath(position) },
   ]);
   const config = `${store}/imagedb/content/sha256/${hexOf(image.id)}`;
-  return readerArgv(sessionId, image, [{ source: config, target: CONFIG_PATH }, ...binds]);
+  return readerArgv(sessionId, image.id, [{ source: config, target: CONFIG_PATH }, ...binds]);
 }
 
 /**

@@ -212,7 +212,7 @@ async function sendRead(
   return await exportAndLoad(context, session, {
     ...whole,
     id: stored.config.digest,
-    argv: blobsArgv(session.id, image, { stored, present }),
+    argv: blobsArgv(session.id, image.id, { stored, present }),
     archive: (output) => assembleBlobs(output, stored, wanted),
   });
 }

@@ -1,10 +1,11 @@
 import type { Descriptor, Manifest } from "./oci.ts";
 import type { Format } from "./compression.ts";
+import ASK_ENGINE from "./ask_engine.sh" with { type: "text" };
 import { READ_BLOBS, readStoredImage, SEPARATOR } from "./containerd.ts";
 import { captureDocker, dockerFailure, type Image, isClassic, parseImages } from "../docker.ts";
 import { isOnPath } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
-import { PUSH_LABEL, unknownDir } from "./store_container.ts";
+import { unknownDir } from "./store_container.ts";
 import type { Session } from "../session/session.ts";
 import { captureOnRemoteHost } from "../ssh/master.ts";
 
@@ -23,35 +24,7 @@ export interface RemoteState {
   readonly format: Format;
 }
 
-// $1 the image's id, $2 its tag, $3 and $4 for read_blobs, then the image's layers, the lowest first. An image's
-// layers count only as a chain, so what can be spared is the longest beginning that some image there has, too.
-// What does not need an answer is asked at the same time. Only a classic store has a driver called overlay2.
-const ASK = `${READ_BLOBS}
-id=$1 tag=$2 session=$3 dir=$4; shift 4
-for name in zstd gzip; do command -v $name >/dev/null 2>&1 && echo program $name; done
-docker image inspect --format 'known {{.Id}} {{json .RepoTags}} {{json .RootFS.Layers}}' "$id" "$tag" 2>/dev/null &
-docker image ls -q --filter "label=${PUSH_LABEL}=$session" --format 'part {{.ID}}' &
-ids=$(docker image ls -q --no-trunc) || exit
-set -f
-have=$(docker image inspect \
-  --format '{{.Id}} {{with .GraphDriver}}{{.Name}}{{end}} |{{range .RootFS.Layers}} {{.}}{{end}} ' $ids 2>/dev/null)
-prefix= n=0 all=$# base= same=
-for layer; do
-  case $have in *"|$prefix $layer "*) ;; *) break ;; esac
-  prefix="$prefix $layer" n=$((n + 1))
-done
-case $have in *' overlay2 |'*) store= ;; *) store=$(docker info --format '{{json .DriverStatus}}') || exit ;; esac
-wait
-[ $n = 0 ] || base=$(printf '%s\n' "$have" | grep -F "|$prefix ")
-echo "present $n"
-case $store in *io.containerd.snapshotter*) echo containerd; [ $n = 0 ] || base=\${base%% *} ;; *) base= ;; esac
-case $have in
-  *"$id "*) [ $n != $all ] || base= ;;
-  *) [ $n != $all ] || same=$(printf '%s\n' "$have" | grep "|$prefix \$" | while read -r one _; do echo $one; done) ;;
-esac
-[ -z "$same" ] || docker image inspect $same 2>/dev/null
-[ -z "$base" ] || { printf '\\037%s' "$base"; read_blobs "$base" "\${base#sha256:}" "$session" "$dir"; }
-:`;
+const ASK = `${READ_BLOBS}\n${ASK_ENGINE}`;
 
 /** Asks the remote engine, in one round trip, what it has of an image. */
 export async function askRemote(

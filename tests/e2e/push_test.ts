@@ -343,6 +343,25 @@ async function imageForTwo(): Promise<Uint8Array<ArrayBuffer>> {
   ]);
 }
 
+Deno.test("a volume's name that is options of docker create binds no directory of the engine's host", async () => {
+  await using local = await newerEngine("containerd");
+  await using user = await pusher("reykjavik", { socket: local.socket });
+  // Where the engine sees the directory of its socket.
+  const victim = `${local.socket.replace(/[^/]*$/, "")}victim`;
+  await london(["mkdir", victim]);
+  const options = "type=none,volume-opt=o=bind,volume-opt=device=/mnt/run/victim";
+  const volume = `/x,type=volume,target=/payload,volume-driver=local,volume-opt=${options}`;
+  await user.build(
+    `FROM ${BASE_IMAGE}`,
+    "RUN mkdir /payload && echo taken > /payload/file",
+    `VOLUME ${JSON.stringify([volume])}`,
+    smallLayer(),
+  );
+  await pushes(user);
+  await assertArrived(user, CLASSIC);
+  assert.equal((await london(["ls", "-A", victim])).stdout, "");
+});
+
 Deno.test("where containerd's content store cannot be read, push sends what docker save gives", async () => {
   await using local = await newerEngine("containerd");
   await using engine = await secondEngine({ megabytes: 700, store: "containerd" });

@@ -116,7 +116,7 @@ Deno.test("writeOverlay() reads the distribution out of a container that never s
     ["docker", "image", "inspect", "tool:1"],
     ["docker", "create", "--label", "dockerdo.session=0a1b2c3d4e5f", "tool:1", "x"],
     ["docker", "cp", "-L", "made:/etc/os-release", "-"],
-    ["docker", "rm", "-f", "made"],
+    ["docker", "rm", "-fv", "made"],
   ]);
 });
 
@@ -136,7 +136,7 @@ Deno.test("writeOverlay() names an unknown distribution, removes its container a
       hint: "Name the nearest one with --distro: debian, alpine, fedora, opensuse, arch.",
     },
   );
-  assert.equal(fake.calls().at(-1)?.join(" "), "docker rm -f made");
+  assert.equal(fake.calls().at(-1)?.join(" "), "docker rm -fv made");
   assert.throws(() => Deno.lstatSync(`${dir.path}/Dockerfile.dockerdo`), Deno.errors.NotFound);
 });
 

@@ -21,8 +21,7 @@ async function removed(
 }
 
 Deno.test("a reader removes its container and those that nobody reads any more, not the one beside it", async () => {
-  const image = { id: "sha256:image", volumes: [] };
-  const argv = readerArgv("5e551011", image, [{ source: "/a", target: "a" }]);
+  const argv = readerArgv("5e551011", "sha256:image", [{ source: "/a", target: "a" }]);
   assert.deepEqual(await removed((env) => capture(testContext({ env }), argv)), ["mine", "left"]);
 });
 
