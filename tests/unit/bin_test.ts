@@ -58,10 +58,12 @@ Deno.test("from a checkout nothing in the current directory decides what runs, w
 
 Deno.test("arguments keep their carriage returns, which Deno takes off the end", async () => {
   using dir = temporaryDir();
+  Deno.symlinkSync(Deno.execPath(), `${dir.path}/deno`);
   const { stderr } = await system([`${BIN}/dodo`, "--no-such\r\r"], {
     env: {
       HOME: dir.path,
       DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+      PATH: `${dir.path}:/usr/bin:/bin`,
     },
   });
   assert.match(stderr, /^dockerdo: exec has no option --no-such\\x0d\\x0d\n/);
