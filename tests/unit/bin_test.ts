@@ -58,7 +58,7 @@ Deno.test("from a checkout nothing in the current directory decides what runs, w
 
 Deno.test("arguments keep their carriage returns, which Deno takes off the end", async () => {
   using dir = temporaryDir();
-  Deno.symlinkSync(Deno.execPath(), `${dir.path}/deno`);
+  await Deno.symlink(Deno.execPath(), `${dir.path}/deno`);
   const { stderr } = await system([`${BIN}/dodo`, "--no-such\r\r"], {
     env: {
       HOME: dir.path,
