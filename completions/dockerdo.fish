@@ -224,7 +224,7 @@ complete -c dockerdo -n '__dockerdo_in exec' -s u -l user -x -d 'Run as another 
 complete -c dockerdo -n '__dockerdo_in exec' -s i -s t -l interactive -l tty -d 'Give the command a terminal; by default it has one if stdin, stdout and stderr are one'
 complete -c dockerdo -n '__dockerdo_in exec' -s T -l no-tty -d 'Give it none'
 complete -c dockerdo -n '__dockerdo_in exec' -s N -l no-stdin -d 'Leave stdin alone, as ssh -n; without it a while read loop runs once'
-complete -c dockerdo -n '__dockerdo_in exec' -l no-map -d 'Leave arguments that are local paths below the mount as they are'
+complete -c dockerdo -n '__dockerdo_in exec' -l no-map -d 'Leave local paths below the mount in arguments and in values of -e as they are'
 complete -c dockerdo -n '__dockerdo_in exec' -l lsp -d 'Run a language server for a local editor: translate the paths of its protocol'
 complete -c dockerdo -n '__dockerdo_in exec' -l session -x -a '(__dockerdo_values sessions)' -d 'Mean the session of this name, wherever we are'
 complete -c dockerdo -n '__dockerdo_in exec' -s v -l verbose -d 'Print each child process as a line for the shell'

@@ -48,7 +48,7 @@ export const OPTIONS: readonly ExecOption[] = [
   {
     names: ["--no-map"],
     change: { map: false },
-    brief: "Leave arguments that are local paths below the mount as they are",
+    brief: "Leave local paths below the mount in arguments and in values of -e as they are",
   },
   {
     names: ["--lsp"],

@@ -49,6 +49,10 @@ export interface Needs {
       session: Session,
       request: Pick<Request, "through" | "command">,
     ) => Promise<Translation>;
+    readonly mapWords: (
+      words: readonly string[],
+      prefixes: readonly (readonly [local: string, there: string])[],
+    ) => readonly string[];
   }>;
   /** What brings a dead link up again. */
   readonly loadConnection: () => Promise<{
@@ -100,7 +104,14 @@ export async function execute(
   }
   const cwd = containerDirectory(context, session, request.workdir);
   const words = translation?.command ?? request.command;
-  const command = request.map ? mapPaths(context, session, words) : words;
+  const values = Object.values(request.env);
+  const mapped = request.map ? await mapPaths(context, session, [...words, ...values]) : words;
+  const command = mapped.slice(0, words.length);
+  const env = request.map
+    ? Object.fromEntries(
+      Object.keys(request.env).map((name, at) => [name, mapped[words.length + at] ?? ""]),
+    )
+    : request.env;
   const began = Date.now();
   const stdin = request.stdin && !(inBackground && !terminal)
     ? stdinFor(terminal, request)
@@ -109,7 +120,7 @@ export async function execute(
     ? crypto.getRandomValues(new Uint8Array(6)).toHex()
     : undefined;
   const running = runInContainer(context, session, {
-    what: { cwd, command, env: request.env },
+    what: { cwd, command, env },
     user: request.user,
     terminal,
     stdin,
@@ -231,10 +242,14 @@ function containerDirectory(
 }
 
 /**
- * Local paths below the mount as the container's paths; also as the shell spells them that came here through
- * a symbolic link (`PWD`).
+ * Local paths below the mount as the container's paths, also within a word and as the shell spells them that
+ * came here through a symbolic link (`PWD`).
  */
-function mapPaths(context: Context, session: Session, words: readonly string[]): readonly string[] {
+async function mapPaths(
+  context: Context & Needs,
+  session: Session,
+  words: readonly string[],
+): Promise<readonly string[]> {
   const mount = containerMount(session);
   const logical = context.env["PWD"] ?? "";
   const aliases: [local: string, there: string][] = [];
@@ -245,10 +260,16 @@ function mapPaths(context: Context, session: Session, words: readonly string[]):
     if (logical.endsWith(below) && above !== "") aliases.push([above, ""]);
   }
   const isAlias = (word: string): boolean =>
-    !isWithin(word, mount) && aliases.some(([prefix]) => isWithin(word, prefix));
+    !word.includes(mount) && aliases.some(([prefix]) => word.includes(prefix));
   // Only a shell keeps PWD true; a program that starts us elsewhere leaves its own.
   const believed = words.some(isAlias) && isRealPath(logical, context.cwd) ? aliases : [];
   const prefixes: [local: string, there: string][] = [[mount, ""], ...believed];
+  // A path within a word (-I/x, a:b, file:///x) is rare, and what finds it is loaded for it.
+  const hasInner = (word: string): boolean =>
+    prefixes.some(([prefix]) => word.indexOf(prefix, 1) > 0) || /file:\//i.test(word);
+  if (words.some(hasInner)) {
+    return (await context.loadTranslation()).mapWords(words, prefixes);
+  }
   return words.map((word) => {
     const [local, there] = prefixes.find(([prefix]) => isWithin(word, prefix)) ?? [];
     return local === undefined ? word : there + word.slice(local.length) || "/";

@@ -8,6 +8,8 @@ import { containerMount, relayDir, type Session } from "../session/session.ts";
 import type { Request, Translation } from "./execute.ts";
 import watch from "./server_watch.sh" with { type: "text" };
 
+export { mapWords } from "../path_map/words.ts";
+
 /** A server that has lost its editor may write down what it knows; then it is ended. */
 const LAST_WORDS_MS = 3000;
 

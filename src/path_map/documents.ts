@@ -1,4 +1,4 @@
-import { type ByteString, type DecodedString, type Edit, encodeString } from "./json_scan.ts";
+import { type ByteString, type DecodedString, type Edit } from "./json_scan.ts";
 import { type LocatedPath, locatePath, PathMap, sameName } from "./paths.ts";
 
 /** More documents than an editor ever has open. */
@@ -62,7 +62,7 @@ export class Documents {
     return {
       from: source.offset(0),
       to: source.offset(located.index(located.path.length)),
-      bytes: encodeString(spelled),
+      bytes: spelled,
     };
   }
 }

@@ -1,4 +1,4 @@
-import { type ByteString, type DecodedString, type Edit, encodeString, utf8 } from "./json_scan.ts";
+import { type ByteString, type DecodedString, type Edit, utf8 } from "./json_scan.ts";
 
 /** What a string is: a URI, a plain path, or a glob that may be absolute. */
 export type Kind = "uri" | "path" | "glob";
@@ -153,7 +153,7 @@ export class PathMap {
     return {
       from: source.offset(index(0)),
       to: source.offset(index(prefix.local.length)),
-      bytes: encodeString(encoded ? percentEncode(root) : root),
+      bytes: encoded ? percentEncode(root) : root,
     };
   }
 
@@ -171,7 +171,7 @@ export class PathMap {
     return {
       from: source.offset(index(0)),
       to: source.offset(index(there === path ? replaced.length : path.length)),
-      bytes: encodeString(encoded ? uri + percentEncode(tail) : local + tail),
+      bytes: encoded ? uri + percentEncode(tail) : local + tail,
     };
   }
 }

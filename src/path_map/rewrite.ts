@@ -7,6 +7,7 @@ import {
   eachElement,
   eachMember,
   type Edit,
+  encodeString,
   endOfValue,
   NotJson,
 } from "./json_scan.ts";
@@ -19,7 +20,7 @@ import type { Node } from "./places.ts";
  */
 export type Found = Kind | "any" | "value";
 
-/** What becomes of a string: edits in its bytes, in order. */
+/** What becomes of a string: edits in its bytes, in order; what they put in is not encoded as JSON yet. */
 export type Rewrite = (source: DecodedString, found: Found) => readonly Edit[];
 
 // The other side's own, which comes back to it as it is. `adapterData` is DAP's.
@@ -107,7 +108,9 @@ export class Rewriter {
   #string(open: number, close: number, found: Found): void {
     if (close - open > LONGEST || close - open < 2) return;
     if (found !== "any" && !mayBePath(this.bytes[open + 1])) return;
-    this.edits.push(...this.rewrite(decodeString(this.bytes, open, close), found));
+    for (const edit of this.rewrite(decodeString(this.bytes, open, close), found)) {
+      this.edits.push({ ...edit, bytes: encodeString(edit.bytes) });
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-import type { DecodedString, Edit } from "./json_scan.ts";
-import { locatePath, type PathMap } from "./paths.ts";
+import { byteString, type DecodedString, type Edit } from "./json_scan.ts";
+import { locatePath, PathMap } from "./paths.ts";
 
 /** What may be in front of a path within a word: nothing, a separator, or an option's letters. */
 const BEFORE = /(?:^|[=:,;"'])$|^(?:--?[A-Za-z][A-Za-z-]*|@)$/;
@@ -35,4 +35,27 @@ export function mapWord(map: PathMap, { text, offset }: DecodedString): readonly
       edits.push(edit);
     }
   }
+}
+
+/** Words of a command line as the container has them; `prefixes` as {@link PathMap} takes them, the mount first. */
+export function mapWords(
+  words: readonly string[],
+  [mount, ...aliases]: readonly (readonly [local: string, there: string])[],
+): readonly string[] {
+  const map = new PathMap(mount?.[0] ?? "/", aliases);
+  return words.map((word) => {
+    const text = byteString(new TextEncoder().encode(word));
+    const edits = mapWord(map, { text, offset: (index) => index });
+    let mapped = "";
+    let at = 0;
+    for (const { from, to, bytes } of edits) {
+      mapped += text.slice(at, from) + bytes;
+      at = to;
+    }
+    return edits.length === 0 ? word : decode(mapped + text.slice(at));
+  });
+}
+
+function decode(bytes: string): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }

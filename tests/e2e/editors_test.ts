@@ -122,6 +122,22 @@ Deno.test("neovim with the container's clangd, 20 ms away", async (t) => {
   );
 
   await t.step(
+    "local paths within arguments and values are the container's, unless --no-map",
+    async () => {
+      const script =
+        `'printf "%s\\n" "$X" "$@"' sh -I${app}/inc --sysroot=${mount} a:${app}:file://${app}/x ${app}`;
+      assert.equal(
+        await user.does(`dodo -e X=${app}:/bin sh -c ${script}`),
+        "/srv/app:/bin\n-I/srv/app/inc\n--sysroot=/\na:/srv/app:file:///srv/app/x\n/srv/app\n",
+      );
+      assert.equal(
+        await user.does(`dodo --no-map -e X=${app} sh -c 'echo $X $1' sh -I${app}`),
+        `${app} -I${app}\n`,
+      );
+    },
+  );
+
+  await t.step(
     "a server that dies ends with its code; an editor that dies ends the server and its children",
     async () => {
       assert.equal(
