@@ -117,9 +117,13 @@ function judge(
     const { message } = otherEngineFailure(session);
     return { dir, session, state: "unknown", mount, problem: message };
   }
-  const own = answer.containers.filter((container) => ownsContainer(session, container));
-  const container = own.find(({ id }) => id === session.containerId) ?? own[0];
   // A container that is not ours has no label to be found by; its helper has, and runs as long as it does.
+  const own = answer.containers.filter((container) =>
+    session.attached === null
+      ? ownsContainer(session, container)
+      : container.sessionId === session.id
+  );
+  const container = own.find(({ id }) => id === session.containerId) ?? own[0];
   const none = session.attached === null ? "none" : "detached";
   return { dir, session, state: container?.status ?? none, mount, problem: null };
 }

@@ -167,4 +167,15 @@ Deno.test("a service of compose is found by its labels", async () => {
   );
   const dir = await attached(user, "--service web --remote reykjavik");
   assert.equal(JSON.parse(await Deno.readTextFile(`${dir}/session.json`)).containerId, web.id);
+  const states = async (): Promise<unknown[]> =>
+    (JSON.parse(await user.does("dockerdo list --json")) as { state: unknown }[]).map((
+      { state },
+    ) => state);
+  assert.deepEqual(await states(), ["running"]);
+  await there("docker", "stop", "-t", "0", web.id);
+  assert.deepEqual(await states(), ["detached"]);
+  assert.equal(
+    (await user.types("dockerdo prune --yes")).stderr,
+    "There is nothing to remove.\n",
+  );
 });
