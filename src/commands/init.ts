@@ -189,7 +189,6 @@ export async function planSession(
       mount,
     }),
     identityFile: null,
-    identityAgent: null,
     containerId: null,
     engineId: null,
     image: { env: {}, workdir: "/", loginShell: "" },

@@ -43,8 +43,6 @@ export interface Session {
   readonly record: boolean;
   /** The private or public key file that ssh is to offer to the container; null: none chosen yet. */
   readonly identityFile: string | null;
-  /** The agent that holds the key, where ssh's configuration names another than `SSH_AUTH_SOCK`. */
-  readonly identityAgent: string | null;
   /** Docker's id of the container that `run` made. */
   readonly containerId: string | null;
   /** The id of the engine that has it; null: not known. */
@@ -89,7 +87,6 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
   mount: (value) => value === undefined || value === "plain" || value === "relay",
   record: (value) => value === undefined || typeof value === "boolean",
   identityFile: isTextOrNull,
-  identityAgent: (value) => value === undefined || isTextOrNull(value),
   containerId: isTextOrNull,
   engineId: (value) => value === undefined || isTextOrNull(value),
   image: (value) =>
@@ -103,7 +100,6 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
 const MISSING = {
   mount: "plain",
   record: false,
-  identityAgent: null,
   engineId: null,
   attached: null,
 } as const;

@@ -48,9 +48,6 @@ export function containerConfig(session: Session, endpoint: ContainerEndpoint | 
       `IdentityFile ${configValue(session.identityFile)}`,
       "IdentitiesOnly yes",
     ]),
-    ...(session.identityAgent === null ? [] : [
-      `IdentityAgent ${configValue(session.identityAgent)}`,
-    ]),
     "SendEnv DODO_*",
     "SetEnv SHLVL=1",
   ])];

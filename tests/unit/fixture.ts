@@ -59,7 +59,6 @@ export function testSession(changed: Partial<Session> = {}): Session {
     mount: "plain",
     record: false,
     identityFile: "/home/me/.ssh/id_ed25519",
-    identityAgent: null,
     containerId: null,
     engineId: null,
     image: { env: {}, workdir: "/", loginShell: "" },

@@ -43,7 +43,7 @@ for (
     [
       "ssh_config.local-port",
       containerConfig(
-        { ...LOCAL, identityFile: null, identityAgent: "/home/me/a b.sock" },
+        { ...LOCAL, identityFile: null },
         { containerId: ID, port: 32768 },
       ),
     ],
