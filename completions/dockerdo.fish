@@ -114,7 +114,7 @@ complete -c dockerdo -n '__dockerdo_in completions' -s n -l dry-run -d 'Only pri
 complete -c dockerdo -n '__dockerdo_in completions' -s h -l help -d 'Print help and exit'
 complete -c dockerdo -n '__dockerdo_in completions' -a 'bash zsh fish'
 
-complete -c dockerdo -n __dockerdo_at_command -a doctor -d 'Check what a session needs, and say what mends it'
+complete -c dockerdo -n __dockerdo_at_command -a doctor -d 'Check what a session needs, and say what fixes it'
 complete -c dockerdo -n '__dockerdo_in doctor' -l session -x -a '(__dockerdo_values sessions)' -d 'Mean this session instead of the active one'
 complete -c dockerdo -n '__dockerdo_in doctor' -l json -d 'Print JSON'
 complete -c dockerdo -n '__dockerdo_in doctor' -l remote -x -a '(__dockerdo_values hosts)' -d 'Host to look at (the session\'s, or default_remote_host)'

@@ -30,7 +30,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: async () => (await import("./commands/completions.ts")).completions(describeAll),
   },
   doctor: {
-    brief: "Check what a session needs, and say what mends it",
+    brief: "Check what a session needs, and say what fixes it",
     load: () => import("./commands/doctor.ts"),
   },
   config: {

@@ -22,7 +22,7 @@ interface DoctorFlags extends SessionFlags {
 export const command = plainCommand<DoctorFlags, [string?]>({
   about:
     "Checks what a session needs, here and on the remote host, in the order in which it would fail. Each line is ok,\n" +
-    "warning or missing, with the command that mends it. Changes nothing. The exit code is 1 if something is missing.\n\n" +
+    "warning or missing, with the command that fixes it. Changes nothing. The exit code is 1 if something is missing.\n\n" +
     "  dockerdo doctor --remote reykjavik",
   flags: {
     ...sessionFlags,
@@ -45,7 +45,7 @@ async function doctor(context: Context, flags: DoctorFlags, name?: string): Prom
   const missing = findings.filter(({ status }) => status === "missing");
   if (missing.length === 0) return;
   throw new Failure(`missing: ${missing.map(({ check }) => check).join(", ")}`, {
-    hint: "The commands above mend that.",
+    hint: "The commands above fix that.",
   });
 }
 
