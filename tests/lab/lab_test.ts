@@ -160,9 +160,9 @@ async function medianRoundTrip(port: number): Promise<number> {
 
 Deno.test("a link carries no more than its rate, and every byte", async () => {
   await using link = startLink({ to: DIRECT, rttMs: 20, bytesPerSecond: 1_000_000 });
-  await using _host = await addHost("reykjavik-slow", { port: link.port });
+  await using _host = await addHost("reykjavik-narrow", { port: link.port });
   const started = performance.now();
-  const { code, stdout } = await london(["ssh", "reykjavik-slow", "head -c 1000000 /dev/zero"]);
+  const { code, stdout } = await london(["ssh", "reykjavik-narrow", "head -c 1000000 /dev/zero"]);
   assert.deepEqual({ code, length: stdout.length }, { code: 0, length: 1_000_000 });
   assert.ok(performance.now() - started > 1000);
   assert.ok(link.bytes.down > 1_000_000);
