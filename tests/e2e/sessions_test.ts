@@ -91,7 +91,7 @@ Deno.test("list shows every session, and is done in time with a frozen host, a d
   assert.match(head, /^NAME +HOST +IMAGE +STATE +MOUNT +PORTS +AGE +PROBLEM$/);
   assert.match(
     rows[0] ?? "",
-    /^far +reykjavik-far +lab\/debian:bookworm +running +\/\S+\/other\/container +\d+ ?\w+$/,
+    /^far +reykjavik-far +lab\/debian:bookworm +running +\/\S+\/other\/container +- +\d+ ?\w+$/,
   );
 
   link.freeze();
