@@ -206,16 +206,16 @@ __dockerdo_declared() {
       values='--shell=bash|zsh|fish'
       ;;
     completions)
-      options='-v --verbose -n --dry-run -h --help'
+      options='-v --verbose -h --help'
       operand='bash|zsh|fish'
       ;;
     doctor)
-      options='--session --json --remote -v --verbose -n --dry-run -h --help'
+      options='--session --json --remote -v --verbose -h --help'
       values='--session=sessions --remote=hosts'
       operand='sessions'
       ;;
     config)
-      options='--session --json -v --verbose -n --dry-run -h --help'
+      options='--session --json -v --verbose -h --help'
       values='--session=sessions'
       operand='sessions'
       ;;
@@ -268,12 +268,12 @@ __dockerdo_declared() {
       values='--session=sessions'
       ;;
     status)
-      options='--session --json -v --verbose -n --dry-run -h --help'
+      options='--session --json -v --verbose -h --help'
       values='--session=sessions'
       operand='sessions'
       ;;
     history)
-      options='--session --json -f --follow -v --verbose -n --dry-run -h --help'
+      options='--session --json -f --follow -v --verbose -h --help'
       values='--session=sessions'
       operand='sessions'
       ;;
@@ -283,12 +283,12 @@ __dockerdo_declared() {
       operand='sessions'
       ;;
     logs)
-      options='--session -f --follow --tail --since -v --verbose -n --dry-run -h --help'
+      options='--session -f --follow --tail --since -v --verbose -h --help'
       values='--session=sessions --tail= --since='
       operand='sessions'
       ;;
     list)
-      options='--json -v --verbose -n --dry-run -h --help'
+      options='--json -v --verbose -h --help'
       ;;
     stop)
       options='--session -f --force -v --verbose -n --dry-run -h --help'

@@ -30,25 +30,25 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: async () => (await import("./commands/completions.ts")).completions(describeAll),
   },
   doctor: {
-    brief: "Check what a session needs, and say what fixes it",
+    brief: "Check what a session needs, and print what fixes it",
     load: () => import("./commands/doctor.ts"),
   },
   config: {
-    brief: "Show each setting and where it comes from",
+    brief: "Show each setting and its origin",
     minor: true,
     load: () => import("./commands/config.ts"),
   },
   init: {
-    group: "Begin",
-    brief: "Begin a session",
+    group: "Create",
+    brief: "Start a session in the current directory",
     load: () => import("./commands/init.ts"),
   },
   attach: {
-    brief: "Begin a session in a container that runs already",
+    brief: "Start a session in a running container",
     load: () => import("./commands/attach.ts"),
   },
   up: {
-    brief: "Begin, build, push and run, as far as it is not done yet",
+    brief: "Start a session, build, push and run, in one command",
     load: () => import("./commands/up.ts"),
     passesOptions: true,
   },
@@ -58,11 +58,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import("./commands/overlay.ts"),
   },
   build: {
-    brief: "Build the image, here or on the remote host",
+    brief: "Build the image, locally or on the remote host",
     load: () => import("./commands/build.ts"),
     passesOptions: true,
   },
-  push: { brief: "Bring the image to the remote host", load: () => import("./commands/push.ts") },
+  push: { brief: "Copy the image to the remote host", load: () => import("./commands/push.ts") },
   run: {
     brief: "Start the container and mount its filesystem",
     load: () => import("./commands/run.ts"),
@@ -83,7 +83,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import("./commands/history.ts"),
   },
   dockerfile: {
-    brief: "Write a Dockerfile that gives what the container has become",
+    brief: "Write a Dockerfile that reproduces the container",
     load: () => import("./commands/dockerfile.ts"),
   },
   logs: {
@@ -109,11 +109,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import("./commands/prune.ts"),
   },
   reconnect: {
-    brief: "Bring control masters and mounts back",
+    brief: "Restore control masters and mounts",
     load: () => import("./commands/reconnect.ts"),
     hidden: true,
   },
-  relay: { brief: "Stand between sshfs and ssh; sshfs calls it", hidden: true },
+  relay: { brief: "Relay between sshfs and ssh; sshfs starts it", hidden: true },
 };
 
 /** Runs the command line `argv` and returns the exit code. Every error ends here as text on stderr. */
@@ -200,7 +200,7 @@ function overviewText(): string {
   const name = widest(shown.map((entry) => entry.name));
   return [
     "Use your own editor, shell and GUI tools on a Docker container on a remote host.",
-    "usage: dockerdo COMMAND [OPTIONS]        dockerdo COMMAND --help tells more",
+    "usage: dockerdo COMMAND [OPTIONS]        dockerdo COMMAND --help explains one",
     "",
     ...shown.map((entry, at) => {
       const isFirst = shown[at - 1]?.group !== entry.group;

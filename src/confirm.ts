@@ -2,12 +2,15 @@ import { Failure, usageFailure } from "./error.ts";
 import type { Context } from "./process/context.ts";
 
 /**
- * Asks on the terminal whether to go on; anything but y or yes is a no. Where there is no terminal to ask on
+ * Asks on the terminal whether to go on; anything but y or yes is a no. Where cannot ask: stdin is not a terminal
  * it is a usage failure, which names `--yes`.
  */
 export async function confirm(context: Context, question: string): Promise<boolean> {
   if (!Deno.stdin.isTerminal()) {
-    throw usageFailure("there is no terminal to ask on", "Add --yes to go on without a question.");
+    throw usageFailure(
+      "cannot ask: stdin is not a terminal",
+      "Use --yes to continue without asking.",
+    );
   }
   context.stderr(`${question} [y/N] `);
   const interrupted = Promise.withResolvers<never>();

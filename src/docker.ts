@@ -125,7 +125,7 @@ export function dockerFailure(engine: EngineHost, doing: string, finished: Finis
   const remote = host === null ? undefined : remoteHostText(host);
   const words = finished.stderr.trim();
   const hints: Readonly<Record<DockerTrouble, string>> = {
-    permission: "Your user there may not use docker: add it to the group docker, and log in anew.",
+    permission: "Your user there may not use docker: add it to the group docker, and log in again.",
     daemon: `Start the engine on ${where}.`,
     program: `Install docker on ${where}.`,
     space: `Make room on ${where}: docker system df shows what takes it.`,

@@ -33,7 +33,11 @@ interface Declaration<Flags> {
   readonly aliases?: Aliases<keyof Flags & string>;
   /** Whether `-v` is not `--verbose`: it is an option of the program that gets the arguments. */
   readonly passesV?: boolean;
+  /** Whether the command changes nothing anyway: `--dry-run` is accepted, but not in its help. */
+  readonly readOnly?: boolean;
 }
+
+const HIDDEN_DRY_RUN = { ...commonFlags.dryRun, hidden: true } as const;
 
 /** A command with arguments of its own; its brief stands in the table of `cli.ts`. */
 export function plainCommand<
@@ -49,10 +53,10 @@ export function plainCommand<
     ) => void | Promise<unknown>;
   },
 ): Command<CliContext> {
-  const { flags, aliases, about, passesV = false } = declaration;
+  const { flags, aliases, about, passesV = false, readOnly = false } = declaration;
   const { v, ...others } = commonAliases;
   const parameters = {
-    flags: { ...commonFlags, ...flags },
+    flags: { ...commonFlags, ...flags, ...readOnly ? { dryRun: HIDDEN_DRY_RUN } : {} },
     aliases: { ...others, ...passesV ? {} : { v }, ...aliases },
     ...positional === undefined ? {} : { positional },
   };

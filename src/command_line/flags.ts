@@ -22,7 +22,7 @@ export const commonFlags = {
   },
   dryRun: {
     kind: "boolean",
-    brief: "Only print what would be run; change nothing",
+    brief: "Only print what would be run",
     default: false,
     withNegated: false,
   },
@@ -40,7 +40,7 @@ export interface SessionFlags extends CommonFlags {
 export const sessionFlags = {
   ...commonFlags,
   session: textFlag(
-    "Mean this session instead of the active one",
+    "Use this session instead of the active one",
     "name",
   ),
 } as const;
@@ -49,7 +49,7 @@ export const sessionFlags = {
 export const sessionName = {
   kind: "tuple",
   parameters: [{
-    brief: "Mean this session, as with --session",
+    brief: "Use this session, as with --session",
     placeholder: "session",
     parse: (name: string): string => name,
     optional: true,
@@ -111,7 +111,7 @@ export function switchFlag(brief: string): {
 export const mountFlag = {
   kind: "enum",
   values: ["plain", "relay"],
-  brief: "With the relay, which caches, or sshfs alone (relay)",
+  brief: "Mount through the caching relay, or by sshfs alone",
   optional: true,
 } as const;
 
@@ -134,9 +134,7 @@ export function passedArguments(program: string, word?: "session"): {
   return {
     kind: "array",
     parameter: {
-      brief: word === undefined
-        ? `Passed on to ${program}`
-        : `Mean this ${word}, as with --${word}`,
+      brief: word === undefined ? `Passed on to ${program}` : `Use this ${word}, as with --${word}`,
       placeholder: `${program}${word === undefined ? "" : `|${word}`}`,
       parse: (input) => input,
     },

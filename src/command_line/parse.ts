@@ -119,7 +119,7 @@ async function explainPassed(
     const option = word.split("=", 1)[0] ?? "";
     const near = nearest(option, own);
     if (near === undefined || near === option) continue;
-    context.stderr(`dockerdo: ${option} went on to docker; dockerdo has ${near}\n`);
+    context.stderr(`dockerdo: ${option} was passed to docker; dockerdo has ${near}\n`);
   }
 }
 

@@ -32,13 +32,13 @@ interface AttachFlags {
 
 export const command = plainCommand<AttachFlags, string[]>({
   about:
-    "Begins a session in a container that runs already and is not dockerdo's, and prints the path of the activate " +
+    "Starts a session in a running container that is not dockerdo's, and prints the path of the activate " +
     "script. Nothing is installed, written or changed in it: a helper container beside it serves its files, and " +
     "docker exec runs the commands. dockerdo rm ends the session and leaves the container as it is.\n\n" +
     "  source $(dockerdo attach web --remote reykjavik)\n" +
     "  source $(dockerdo attach --service db --project shop)",
   flags: {
-    remote: textFlag("Host on which the container runs", "host"),
+    remote: textFlag("Host that runs the container", "host"),
     local: switchFlag("The container runs on the local host"),
     service: textFlag("The container of this service of a compose project", "service"),
     project: textFlag("The compose project, where the directory does not tell it", "project"),
@@ -51,7 +51,7 @@ export const command = plainCommand<AttachFlags, string[]>({
     shell: {
       kind: "enum",
       values: ["sh", "fish"],
-      brief: "Which activate script (found out by itself)",
+      brief: "Shell of the activate script (default: detected)",
       optional: true,
     },
   },

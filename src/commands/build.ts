@@ -36,12 +36,15 @@ interface BuildFlags extends SessionFlags {
 
 export const command = plainCommand<BuildFlags, string[]>({
   about:
-    "Builds the image of Dockerfile.dockerdo, which is written first where there is none. Further options go to docker build.\n\n" +
+    "Builds the image of Dockerfile.dockerdo, and writes that file first if it is missing. All other options " +
+    "go to docker build. Unless the Dockerfile has COPY or ADD, only it is sent to the engine; else the work " +
+    "dir is (with --remote, the build dir on the remote host), without mounts, .ssh, private keys, and what " +
+    ".dockerignore names.\n\n" +
     "  dockerdo build --remote --no-cache",
   flags: {
     ...sessionFlags,
     remote: switchFlag("Build on the remote host, with its build dir as the context"),
-    overlayTag: textFlag("Tag of the image, from now on", "tag"),
+    overlayTag: textFlag("Set the session's image tag", "tag"),
   },
   aliases: { t: "overlayTag" },
   positional: passedArguments("docker build"),

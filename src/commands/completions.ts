@@ -15,17 +15,18 @@ export function completions(
   }
   const command = plainCommand<object, [Shell]>({
     about:
-      "Prints a script that teaches a shell to complete dockerdo and dodo: commands, options, hosts, sessions, " +
+      "Prints a script that lets a shell complete dockerdo and dodo: commands, options, hosts, sessions, " +
       "images, and paths in the container. dockerdo install installs it.\n\n" +
       "  source <(dockerdo completions bash)\n  dockerdo completions fish | source",
     positional: {
       kind: "tuple",
       parameters: [{
-        brief: "The shell that is to read them",
+        brief: "Shell that reads the script",
         placeholder: SHELLS.join("|"),
         parse: parseShell,
       }],
     },
+    readOnly: true,
     action: print,
   });
   return { command };

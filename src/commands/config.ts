@@ -12,9 +12,11 @@ interface ConfigFlags {
 
 export const command = optionalSessionCommand<ConfigFlags>({
   about:
-    "Prints every key of dockerdo.yaml with the value that counts here, and where it comes from: a DOCKERDO_… variable,\n" +
-    "the session, the file, or the default.\n\n  DOCKERDO_DEFAULT_CONNECT=port dockerdo config",
+    "Prints every key of dockerdo.yaml with the value that applies here and its origin: a DOCKERDO_… " +
+    "variable, the session, the file, or the default.\n\n" +
+    "  DOCKERDO_DEFAULT_CONNECT=port dockerdo config",
   flags: { json: switchFlag("Print JSON") },
+  readOnly: true,
   action: config,
 });
 

@@ -21,15 +21,17 @@ interface DoctorFlags extends SessionFlags {
 
 export const command = plainCommand<DoctorFlags, [string?]>({
   about:
-    "Checks what a session needs, here and on the remote host, in the order in which it would fail. Each line is ok,\n" +
-    "warning or missing, with the command that fixes it. Changes nothing. The exit code is 1 if something is missing.\n\n" +
+    "Checks what a session needs, on the local and the remote host, in the order in which it would fail. Each " +
+    "line is ok, warning or missing, with the command that fixes it. Changes nothing. The exit code is 1 if " +
+    "something is missing.\n\n" +
     "  dockerdo doctor --remote reykjavik",
   flags: {
     ...sessionFlags,
     json: switchFlag("Print JSON"),
-    remote: textFlag("Host to look at (the session's, or default_remote_host)", "host"),
+    remote: textFlag("Host to check (default: the session's, else default_remote_host)", "host"),
   },
   positional: sessionName,
+  readOnly: true,
   action: doctor,
 });
 
@@ -45,7 +47,7 @@ async function doctor(context: Context, flags: DoctorFlags, name?: string): Prom
   const missing = findings.filter(({ status }) => status === "missing");
   if (missing.length === 0) return;
   throw new Failure(`missing: ${missing.map(({ check }) => check).join(", ")}`, {
-    hint: "The commands above fix that.",
+    hint: "The lines above say what to do.",
   });
 }
 

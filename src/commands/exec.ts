@@ -19,27 +19,27 @@ export const OPTIONS: readonly ExecOption[] = [
     names: ["-c"],
     value: "line",
     takes: "line",
-    brief: "Run a line of shell; its arguments follow as $1, $2",
+    brief: "Run a line of shell; further arguments are its $1, $2",
   },
   {
     names: ["-e", "--env"],
     value: "NAME[=VALUE]",
     takes: "env",
-    brief: "Set a variable, or pass the local one on",
+    brief: "Set a variable, or pass the local one",
   },
   {
     names: ["-w", "--workdir"],
     value: "directory",
     takes: "workdir",
-    brief: "Run there, a path in the container",
+    brief: "Run in this directory of the container",
   },
   { names: ["-u", "--user"], value: "user[:group]", takes: "user", brief: "Run as another user" },
   {
     names: ["-i", "-t", "--interactive", "--tty"],
     change: { terminal: true },
-    brief: "Give the command a terminal; by default it has one if stdin, stdout and stderr are one",
+    brief: "Give the command a terminal (default: if stdin, stdout and stderr are terminals)",
   },
-  { names: ["-T", "--no-tty"], change: { terminal: false }, brief: "Give it none" },
+  { names: ["-T", "--no-tty"], change: { terminal: false }, brief: "Give the command no terminal" },
   {
     names: ["-N", "--no-stdin"],
     change: { stdin: false },
@@ -48,18 +48,18 @@ export const OPTIONS: readonly ExecOption[] = [
   {
     names: ["--no-map"],
     change: { map: false },
-    brief: "Leave local paths below the mount in arguments and in values of -e as they are",
+    brief: "Do not translate local paths below the mount",
   },
   {
     names: ["--lsp"],
     change: { through: "lsp" },
-    brief: "Run a language server for a local editor: translate the paths of its protocol",
+    brief: "Run a language server for a local editor, and translate its paths",
   },
   {
     names: ["--session"],
     value: "name",
     takes: "session",
-    brief: "Mean the session of this name, wherever we are",
+    brief: "Use the session of this name",
   },
   {
     names: ["-v", "--verbose"],
@@ -69,7 +69,7 @@ export const OPTIONS: readonly ExecOption[] = [
   {
     names: ["-n", "--dry-run"],
     change: { dryRun: true },
-    brief: "Only print what would be run; change nothing",
+    brief: "Only print what would be run",
   },
 ];
 
@@ -141,7 +141,7 @@ async function parseWords(context: Context & Needs, words: readonly string[]): P
       const near = nearest(option, OPTIONS.flatMap(({ names }) => names));
       throw usageFailure(
         `exec has no option ${word}${near === undefined ? "" : `; did you mean ${near}?`}`,
-        "dockerdo exec --help lists them; a command whose name begins with a dash goes behind --.",
+        "dockerdo exec --help lists them; put -- before a command whose name begins with a dash.",
       );
     }
   }

@@ -9,13 +9,14 @@ import { updateSession } from "../session/store.ts";
 
 export const command = plainCommand<SessionFlags, string[]>({
   about:
-    "Sets variables that every dodo of the session sees; without arguments prints them. Never pass secrets this way.\n\n" +
+    "Sets variables for every dodo of the session; an empty value removes one. Without arguments, prints them. " +
+    "Do not export secrets.\n\n" +
     "  dockerdo export CFLAGS='-O2 -g' OMP_NUM_THREADS=8\n  dockerdo export CFLAGS=",
   flags: sessionFlags,
   positional: {
     kind: "array",
     parameter: {
-      brief: "A variable and its value (none: removed), or the name of a local one to copy",
+      brief: "Variable and value (empty: removes it), or the name of a local one to copy",
       placeholder: "KEY=VALUE",
       parse: (word: string) => word,
     },

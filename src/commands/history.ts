@@ -32,10 +32,11 @@ export const command = sessionCommand<HistoryFlags>({
     "that local programs edited through the mount, where that is recorded (dockerdo run --record), and what else has\n" +
     "changed in the container, as docker diff has it.\n\n  dockerdo history > steps.sh",
   flags: {
-    json: switchFlag("Print JSON; with --follow one object a line"),
-    follow: switchFlag("Go on with commands and edits as they come, until Ctrl-C"),
+    json: switchFlag("Print JSON; with --follow, one object per line"),
+    follow: switchFlag("Print new commands and edits until Ctrl-C"),
   },
   aliases: { f: "follow" },
+  readOnly: true,
   action: history,
 });
 
@@ -84,7 +85,7 @@ async function changesInside(
   } catch (error) {
     if (!(error instanceof Failure) || error.exitCode > 128) throw error;
     context.stderr(
-      `dockerdo: what has changed inside the container is not known: ${error.message}\n`,
+      `dockerdo: cannot find out what has changed inside the container: ${error.message}\n`,
     );
     return null;
   }
@@ -92,13 +93,13 @@ async function changesInside(
 
 function hint(context: Context, session: Session, { lost }: { readonly lost: number }): void {
   if (lost > 0) {
-    context.stderr(`dockerdo: ${lost} steps could not be recorded; was the disk full?\n`);
+    context.stderr(`dockerdo: ${lost} edits were not recorded; was the disk full?\n`);
   }
   if (session.record) return;
   const verb = session.containerId === null ? "run" : "start";
   const options = session.mount === "plain" ? "--mount relay --record" : "--record";
   context.stderr(
-    `Edits through the mount are not recorded; from now on they are with: dockerdo ${verb} ${options}\n`,
+    `Edits through the mount are not recorded. To record them: dockerdo ${verb} ${options}\n`,
   );
 }
 

@@ -49,18 +49,18 @@ export interface InitFlags {
 
 /** The options of `init`, which `up` has as well. */
 export const initFlags = {
-  remote: textFlag("Host on which the container is to run", "host"),
+  remote: textFlag("Host that runs the container", "host"),
   local: switchFlag("Run the container on the local host"),
   image: textFlag("Base image", "image"),
-  distro: textFlag("Distribution, where the image does not tell it", "distro"),
+  distro: textFlag("Distribution (default: read from the image)", "distro"),
   container: textFlag("Name of the container", "name"),
-  user: textFlag("User to be in the container (root)", "user"),
+  user: textFlag("User to log in as (default: root)", "user"),
   registry: textFlag("Docker registry to push to and pull from", "registry"),
-  buildDir: textFlag("Directory on the remote host to mount (its home)", "path"),
+  buildDir: textFlag("Remote directory to mount (default: home)", "path"),
   connect: {
     kind: "enum",
     values: ["exec", "port"],
-    brief: "Reach sshd by docker exec, or on a loopback port",
+    brief: "Reach sshd by docker exec or a loopback port",
     optional: true,
   },
   mount: mountFlag,
@@ -72,21 +72,21 @@ export const initFlags = {
   shell: {
     kind: "enum",
     values: ["sh", "fish"],
-    brief: "Which activate script (found out by itself)",
+    brief: "Shell of the activate script (default: detected)",
     optional: true,
   },
 } as const;
 
 export const command = plainCommand<InitFlags, [string?]>({
   about:
-    "Begins a session whose work dir is the current directory, connects to the remote host, mounts its build " +
-    "dir here, and prints the path of the activate script:\n\n" +
+    "Starts a session whose work dir is the current directory: connects to the remote host, mounts its build " +
+    "dir at ./HOST, and prints the path of the activate script. A session without a name is temporary.\n\n" +
     "  source $(dockerdo init --remote reykjavik --image debian:bookworm)",
   flags: initFlags,
   positional: {
     kind: "tuple",
     parameters: [{
-      brief: "Session to keep; without a name it is temporary",
+      brief: "Name of the session; without one it is temporary",
       placeholder: "name",
       parse: (name: string) => name,
       optional: true,
@@ -214,7 +214,7 @@ export async function refuseTaken(
     }
     throw new Failure(`${workDir} is the work dir of the session ${other.name}, which is in use`, {
       hint: `Activate it with: source ${quote(`${other.dir}/activate`)}\n` +
-        "or begin the new one in another directory.",
+        "or start the new one in another directory.",
     });
   }
 }
@@ -266,7 +266,7 @@ async function makeNamedDir(dir: string, name: string): Promise<void> {
     if (cause instanceof Deno.errors.AlreadyExists) {
       throw nameTaken(dir, name, cause);
     }
-    throw new Failure(`the session cannot be kept in ${dir}: ${(cause as Error).message}`, {
+    throw new Failure(`cannot create the session directory ${dir}: ${(cause as Error).message}`, {
       cause,
     });
   }

@@ -24,21 +24,22 @@ export function install(
   }
   const command = plainCommand<InstallFlags>({
     about:
-      "Writes a configuration file in which every setting is a comment, and gives bash, zsh and fish the alias dodo " +
-      "and the completions: in one marked block of ~/.bashrc and ~/.zshrc, in files of their own for fish. Shows each " +
-      "change first, and asks. Fine to repeat.\n\n" +
+      "Writes a commented configuration file, the manual page, and for bash, zsh and fish the alias dodo and " +
+      "completions: one marked block in ~/.bashrc and ~/.zshrc, files of their own for fish. Launchers of " +
+      "dockerdo and dodo are added to ~/.local/bin if dockerdo is not on the PATH. Shows each change and asks " +
+      "before it is made. Can be repeated.\n\n" +
       "  dockerdo install --yes --shell zsh",
     flags: {
       shell: {
         kind: "enum",
         values: SHELLS,
-        brief: "Only this shell, instead of each one that you have",
+        brief: "Only for these shells (default: those on the PATH)",
         optional: true,
         variadic: ",",
       },
       bashrc: { kind: "boolean", brief: "Leave ~/.bashrc as it is", default: true },
-      uninstall: switchFlag("Take out what install has put in, and nothing else"),
-      yes: switchFlag("Do it without a question"),
+      uninstall: switchFlag("Remove what install has added, and nothing else"),
+      yes: switchFlag("Do not ask"),
     },
     aliases: { y: "yes" },
     action: run,
@@ -71,11 +72,11 @@ async function installAll(
   if (!outcomes.has("done") && !outcomes.has("left")) {
     context.stderr(
       flags.uninstall
-        ? "There is nothing to take out.\n"
-        : "All is installed; nothing was changed.\n",
+        ? "There is nothing to remove.\n"
+        : "Everything is installed; nothing was changed.\n",
     );
   } else if (!flags.uninstall && outcomes.has("done")) {
-    context.stderr("A new shell has dodo and the completions.\n");
+    context.stderr("Start a new shell to use dodo and the completions.\n");
   }
 }
 
@@ -92,7 +93,7 @@ async function perform(
   if (changes.length === 0) return "nothing";
   for (const change of changes) context.stderr(showChange(change));
   if (context.dryRun) return "left";
-  const question = uninstall ? `Take this out (${name})?` : `Do this (${name})?`;
+  const question = uninstall ? `Remove this (${name})?` : `Make these changes (${name})?`;
   if (!yes && !await confirm(context, question)) return "left";
   for (const change of changes) {
     await applyChange(change);

@@ -13,10 +13,11 @@ interface ListFlags {
 
 export const command = plainCommand<ListFlags>({
   about:
-    "Lists all sessions, with names and without. All hosts are asked at the same time; one that does not answer\n" +
-    "within five seconds makes its sessions' state unknown.\n\n" +
+    "Lists all sessions, named or not. Asks all hosts at the same time; the sessions of a host that does not " +
+    "answer within five seconds have an unknown state.\n\n" +
     "  dockerdo list --json | jq -r '.[] | select(.state == \"exited\").name'",
   flags: { json: switchFlag("Print JSON") },
+  readOnly: true,
   action: list,
 });
 
@@ -27,7 +28,7 @@ async function list(context: Context, flags: ListFlags): Promise<void> {
     return;
   }
   if (found.length === 0) {
-    context.stderr("There are no sessions; begin one with: source $(dockerdo init)\n");
+    context.stderr("There are no sessions. Start one with: source $(dockerdo init)\n");
     return;
   }
   const rows = found.map((one) => asRow(one, Date.now()));

@@ -23,14 +23,15 @@ export const command = sessionCommand<LogsFlags>({
     "not in it, and a session's own container runs only sleep unless --connect port makes it run sshd.\n\n" +
     "  dockerdo logs -f --tail 20",
   flags: {
-    follow: switchFlag("Print what is logged from now on too, until Ctrl-C"),
-    tail: textFlag("Print this many lines from the end", "n"),
+    follow: switchFlag("Also print what is logged later, until Ctrl-C"),
+    tail: textFlag("Print only the last N lines", "n"),
     since: textFlag(
-      "Print what is not older: 10m, 2h or a time as in 2025-01-02T03:04:05",
+      "Print only what is newer: 10m, 2h or a time as in 2025-01-02T03:04:05",
       "time",
     ),
   },
   aliases: { f: "follow" },
+  readOnly: true,
   action: logs,
 });
 

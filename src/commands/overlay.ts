@@ -15,11 +15,12 @@ interface OverlayFlags {
 
 export const command = sessionCommand<OverlayFlags>({
   about:
-    "Writes Dockerfile.dockerdo into the session's work dir: the base image with what an ssh session needs.\n\n" +
+    "Writes Dockerfile.dockerdo into the session's work dir: the base image with sshd. Knows Debian and " +
+    "Ubuntu, Alpine, Fedora and RHEL, openSUSE, Arch, and their derivatives.\n\n" +
     "  dockerdo overlay --image alpine:3.20",
   flags: {
-    image: textFlag("Base image, from now on", "image"),
-    distro: textFlag("Distribution of the base image, from now on", "distro"),
+    image: textFlag("Set the session's base image", "image"),
+    distro: textFlag("Set the distribution of the base image", "distro"),
     force: switchFlag("Replace a Dockerfile.dockerdo that has been edited"),
   },
   aliases: { f: "force" },

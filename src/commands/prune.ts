@@ -23,12 +23,13 @@ interface PruneFlags {
 
 export const command = plainCommand<PruneFlags>({
   about:
-    "Removes sessions that had a container which their host has no more, and what is left in the list of sessions whose\n" +
-    "directory is gone. One that has not run yet stays, one whose host does not answer too, unless --force. Shows what it\n" +
-    "would remove, and asks.\n\n  dockerdo prune --dry-run",
+    "Removes the sessions whose container no longer exists on its host, and entries of sessions whose " +
+    "directory is gone. Keeps sessions that have not run yet and, without --force, those whose host does not " +
+    "answer. Shows what it would remove, and asks.\n\n" +
+    "  dockerdo prune --dry-run",
   flags: {
-    yes: switchFlag("Remove without a question"),
-    force: switchFlag("Also sessions whose host does not answer now"),
+    yes: switchFlag("Do not ask"),
+    force: switchFlag("Also remove sessions whose host does not answer"),
   },
   aliases: { y: "yes", f: "force" },
   action: prune,

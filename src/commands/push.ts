@@ -32,8 +32,9 @@ const HOPELESS = /no space left|cannot connect to the docker daemon|error during
 
 export const command = sessionCommand({
   about:
-    "Through the registry where the session has one, else over ssh straight into the remote engine, which " +
-    "gets the layers that it has not.\n\n" +
+    "Copies the image to the remote host: through the registry if the session has one, otherwise straight " +
+    "into the remote engine over ssh, sending only the layers it lacks. Large images are sent in parts: an " +
+    "interrupted push resumes after the last complete one.\n\n" +
     "  dockerdo build && dockerdo push",
   action: push,
 });
@@ -50,7 +51,7 @@ export async function push(context: Context, found: Session): Promise<void> {
     if (context.dryRun) return progress(context, "local", `There is no ${found.imageTag} yet`);
     throw new Failure(`the local engine has no image ${found.imageTag}`, {
       hint:
-        "dockerdo build makes it; what dockerdo build --remote made is on the remote host already.",
+        "Build it with dockerdo build. An image of dockerdo build --remote is already on the remote host.",
     });
   }
   const session = await reachRemoteHost(context, found, { interactive: true });
@@ -181,7 +182,7 @@ async function sendImage(
         if (rate > SLOW_LINK || size / rate * 1000 < LONG_WAIT_MS) return;
         shown.clear();
         const words = `The link is slow (${formatBytes(rate)}/s)`;
-        progress(context, "local", `${words}: dockerdo build --remote sends no layers at all`);
+        progress(context, "local", `${words}: dockerdo build --remote sends no layers`);
       },
     },
   }).finally(shown.clear);

@@ -22,13 +22,13 @@ interface RmFlags {
 }
 
 export const command = sessionCommand<RmFlags>({
-  about:
-    "Removes the container and unmounts everything. Fine to repeat.\n\n  dockerdo rm --force --delete NAME",
+  about: "Removes the container and unmounts everything. Can be repeated.\n\n" +
+    "  dockerdo rm --force --delete NAME",
   flags: {
     force: switchFlag(
-      "Remove a running container, detach busy mounts, go on if the host is gone",
+      "Remove a running container, detach busy mounts, continue if the host is gone",
     ),
-    delete: switchFlag("Remove the session's image and the session directory too"),
+    delete: switchFlag("Also remove the session's image and directory"),
   },
   aliases: { f: "force" },
   action: rm,
@@ -65,13 +65,13 @@ function goOnWithout(
   if (!flags.force) {
     throw new Failure(failure.message, {
       cause: failure,
-      hint: "dockerdo rm --force takes down what is here and leaves the container there.",
+      hint: "dockerdo rm --force removes what is on this host and leaves the container.",
     });
   }
   const { remoteHost, containerName } = session;
   const login = remoteHost === null ? "" : `ssh ${remoteHostForSsh(remoteHost)} `;
   context.stderr(
-    `dockerdo: ${failure.message}\n  What may be left there: ${login}docker rm -f ${containerName}\n`,
+    `dockerdo: ${failure.message}\n  Left on the remote host, perhaps: ${login}docker rm -f ${containerName}\n`,
   );
 }
 

@@ -49,21 +49,22 @@ interface RunFlags extends SessionFlags {
 
 export const command = plainCommand<RunFlags, string[]>({
   about:
-    "Starts the container on the remote host and mounts its filesystem at WORK_DIR/container. Every other option is one of docker run, " +
-    "also --mount, unless its value is plain or relay: then it says how to mount the container from now on.\n\n" +
+    "Starts the container on the remote host and mounts its filesystem at WORK_DIR/container. All other " +
+    "options go to docker run. --mount plain and --mount relay are dockerdo's: they set how the filesystem is " +
+    "mounted; any other --mount is docker's.\n\n" +
     "  dockerdo run --gpus all -v /data:/data -e X=1",
   flags: {
     ...sessionFlags,
     connect: {
       kind: "enum",
       values: ["exec", "port"],
-      brief: "Reach sshd by docker exec, or on a loopback port",
+      brief: "Reach sshd by docker exec or a loopback port",
       optional: true,
     },
     record: recordFlag,
     defaultArgs: {
       kind: "boolean",
-      brief: "Ignore default_docker_run_args of the configuration",
+      brief: "Do not use default_docker_run_args of the configuration",
       default: true,
     },
     sshPortOnRemoteHost: {
@@ -173,7 +174,7 @@ function refuseClashes(words: readonly string[]): void {
   const reasons: Readonly<Record<string, string>> = {
     "--name": "dockerdo init --container NAME names the container.",
     "--entrypoint": "Run the program with dodo once the session is up.",
-    "--cidfile": "dockerdo status --json tells the container's id.",
+    "--cidfile": "dockerdo status --json prints the container's id.",
     "-i": "The container runs in the background: use dodo for programs that need a terminal.",
     "-t": "The container runs in the background: use dodo for programs that need a terminal.",
     "-it": "The container runs in the background: use dodo for programs that need a terminal.",
@@ -212,7 +213,7 @@ async function checkImage(context: Context, session: Session): Promise<void> {
   }
   if (image.labels[OVERLAY_LABEL] !== OVERLAY_VERSION) {
     throw new Failure(`the image ${session.imageTag} was not made with this version's overlay`, {
-      hint: "dockerdo overlay --force && dockerdo build makes it anew.",
+      hint: "Build it again: dockerdo overlay --force && dockerdo build",
     });
   }
 }
@@ -230,7 +231,7 @@ async function clearTheWay(context: Context, session: Session): Promise<void> {
   const named = await inspectContainer(context, session, session.containerName);
   if (named !== undefined && named.sessionId !== session.id) {
     throw new Failure(`the name ${session.containerName} belongs to another container`, {
-      hint: "Begin a session with another name for it: dockerdo init --container NAME",
+      hint: "Start a session with another name for it: dockerdo init --container NAME",
     });
   }
   await removeContainers(context, session);
@@ -250,7 +251,7 @@ async function undoRun(context: Context, session: Session): Promise<void> {
     const login = remoteHost === null ? "" : `ssh ${remoteHostForSsh(remoteHost)} `;
     throw new Failure(error.message, {
       cause: error,
-      hint: `What may be left there: ${login}docker rm -f ${containerName}`,
+      hint: `Left on the remote host, perhaps: ${login}docker rm -f ${containerName}`,
     });
   }
 }

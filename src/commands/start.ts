@@ -33,8 +33,9 @@ interface StartFlags extends SessionFlags {
 
 export const command = plainCommand<StartFlags, string[]>({
   about:
-    "Starts a stopped or paused container again and mounts its filesystem. Fine to repeat; with --mount or --record it " +
-    "mounts anew if it must.\n\n  dockerdo stop; dockerdo start\n  dockerdo start NAME",
+    "Starts a stopped or paused container and mounts its filesystem. With --mount or --record, mounts again " +
+    "if the setting has changed. Can be repeated.\n\n" +
+    "  dockerdo stop; dockerdo start\n  dockerdo start NAME",
   flags: { ...sessionFlags, mount: mountFlag, record: recordFlag },
   positional: passedArguments("docker start", "session"),
   action: start,

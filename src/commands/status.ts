@@ -43,8 +43,11 @@ interface MountStatus {
 
 export const command = optionalSessionCommand<StatusFlags>({
   about:
-    "Asks docker, ssh and the mount table, and prints what they say. Works without a session too.\n\n  dockerdo status --json | jq .container.state",
+    "Prints the state of the session, as docker, ssh and the mount table report it. Also works without a " +
+    "session.\n\n" +
+    "  dockerdo status --json | jq .container.state",
   flags: { json: switchFlag("Print JSON") },
+  readOnly: true,
   action: status,
 });
 
@@ -170,7 +173,7 @@ async function exists(path: string): Promise<boolean> {
 function describe(status: Status): string {
   const rows: [string, string][] = [["configuration", status.config ?? "none (defaults)"]];
   if (status.session === null) {
-    rows.push(["session", "none here; begin one with: source $(dockerdo init)"]);
+    rows.push(["session", "none here; start one with: source $(dockerdo init)"]);
   } else {
     const { name, dir, workDir, remoteHost } = status.session as unknown as Session;
     rows.push(["session", `${name} (${dir})`], ["work dir", workDir]);

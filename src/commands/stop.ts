@@ -13,7 +13,8 @@ interface StopFlags {
 
 export const command = sessionCommand<StopFlags>({
   about:
-    "Unmounts the container's filesystem and stops the container; dockerdo start brings both back.\n\n  dockerdo stop",
+    "Unmounts the container's filesystem and stops the container. dockerdo start restores both.\n\n" +
+    "  dockerdo stop",
   flags: { force: switchFlag("Detach the mount even if it is in use") },
   aliases: { f: "force" },
   action: stop,

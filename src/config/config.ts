@@ -138,7 +138,7 @@ function mistakes(issues: readonly Issue[], given: GivenValues): Failure {
     return [`${name}: ${issue.message}${shown}${proposal}`];
   });
   return new Failure(lines.join("\n"), {
-    hint: "dockerdo config shows every key, once this is mended.",
+    hint: "dockerdo config shows every key once this is fixed.",
   });
 }
 

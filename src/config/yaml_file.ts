@@ -34,9 +34,9 @@ export async function readSource(path: string): Promise<string | undefined> {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
     const good = new TextDecoder().decode(bytes).split("\ufffd", 1)[0] ?? "";
-    throw new Failure(`${path}:${lineAt(good, good.length)}: a letter is not in UTF-8`, {
+    throw new Failure(`${path}:${lineAt(good, good.length)}: invalid UTF-8`, {
       cause,
-      hint: "Save the file in UTF-8: its other encodings cannot be told apart.",
+      hint: "Save the file as UTF-8.",
     });
   }
 }

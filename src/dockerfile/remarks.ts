@@ -32,7 +32,7 @@ export function remarksOf(
   ];
   const idle = because("nothing", "volatile");
   if (idle.length > 0) {
-    say(`Left out, for nothing in the image comes of it (${idle.length}):`, idle);
+    say(`Left out, because they change nothing in the image (${idle.length}):`, idle);
   }
   say("Failed in the session:", because("failed"));
   say("What these read from a pipe is not known; what they changed is copied:", because("stdin"));

@@ -99,7 +99,7 @@ export function startDocker(system: System): string {
 /** The command that lets the user use docker's engine; it counts from the next login on. */
 export function allowDocker(system: System): string {
   const add = system.family === "alpine" ? 'addgroup "$USER" docker' : 'usermod -aG docker "$USER"';
-  const then = system.reach.length === 0 ? "; then log in anew" : "";
+  const then = system.reach.length === 0 ? "; then log in again" : "";
   return `${asAdmin(system, [add])}${then}`;
 }
 

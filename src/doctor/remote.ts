@@ -228,7 +228,7 @@ export function judgeClock(
 ): Finding {
   const there = Number(/^\d{9,}$/m.exec(output)?.[0]);
   if (!Number.isFinite(there)) {
-    return warning("clock", "the host did not tell its time", asAdmin(system, ["date"]));
+    return warning("clock", "the host did not report its time", asAdmin(system, ["date"]));
   }
   // date(1) cuts the second's fraction off.
   const early = Math.floor(began / 1000) - there;

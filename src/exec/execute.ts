@@ -69,7 +69,7 @@ export interface Needs {
 function refuseUnreadable(words: readonly string[]): void {
   const unreadable = words.find((word) => word.includes("\uFFFD"));
   if (unreadable === undefined) return;
-  throw new Failure(`${JSON.stringify(unreadable)} is not UTF-8, and would not arrive as it is`, {
+  throw new Failure(`${JSON.stringify(unreadable)} is not UTF-8 and cannot be sent unchanged`, {
     hint: "Let the container's shell find the name: dodo -c 'COMMAND PATTERN'",
   });
 }
@@ -100,7 +100,7 @@ export async function execute(
   const terminal = !conversing &&
     (request.terminal ?? (request.stdin && hasTerminal() && !inBackground));
   if (request.command.length === 0 && !terminal) {
-    throw usageFailure("exec needs a command where there is no terminal", "dockerdo exec --help");
+    throw usageFailure("exec needs a command if there is no terminal", "dockerdo exec --help");
   }
   const cwd = containerDirectory(context, session, request.workdir);
   const words = translation?.command ?? request.command;
@@ -152,7 +152,7 @@ export async function execute(
     });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    context.stderr(`dockerdo: the history lacks this command: ${why}\n`);
+    context.stderr(`dockerdo: this command was not recorded in the history: ${why}\n`);
   }
   return exitCode;
 }

@@ -86,7 +86,7 @@ export function overlayDockerfile(
   ];
   const add = ADD_USER[distro === "alpine" ? "adduser" : "useradd"];
   return `# Made by dockerdo: ${baseImage} with what an ssh session needs.
-# Edit it as you like: \`dockerdo build\` takes it as it is, \`dockerdo overlay --force\` writes it again.
+# You may edit it: \`dockerdo build\` uses it as it is, \`dockerdo overlay --force\` writes it again.
 FROM ${baseImage}
 USER root
 SHELL ["/bin/sh", "-c"]
@@ -178,7 +178,7 @@ export async function writeOverlay(
   const existing = await readOverlay(session);
   if (existing !== undefined && !force && !isGenerated(existing)) {
     throw new Failure(`${overlayPath(session)} has been edited`, {
-      hint: "dockerdo overlay --force writes it again; dockerdo build takes it as it is.",
+      hint: "dockerdo overlay --force replaces it; dockerdo build uses it as it is.",
     });
   }
   const { distro, shell } = await findDistro(context, session, defaultDistro);

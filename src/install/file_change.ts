@@ -50,7 +50,7 @@ export async function targetOf(path: string): Promise<string> {
     if (link === undefined) return path;
     throw new Failure(`${path} is a symbolic link to ${link}, which is not there`, {
       cause,
-      hint: "Make the file that it means, or remove the link.",
+      hint: "Create the target, or remove the link.",
     });
   }
 }

@@ -64,7 +64,7 @@ async function planConfiguration(
       ...before === undefined || isKept ? [] : [{ path, before, after: undefined }],
       ...manual.changes,
     ],
-    notes: [...manual.notes, ...isKept ? [`${path} stays: it is not as it was installed`] : []],
+    notes: [...manual.notes, ...isKept ? [`${path} is kept: it was changed after install`] : []],
   };
 }
 
@@ -161,7 +161,7 @@ async function planOwn(
   if (before === after) return { changes: [], notes: [] };
   if (before !== undefined && isShipped(before)) return { changes: [], notes: [] };
   if (before !== undefined && !before.slice(0, 300).includes(SIGNATURE)) {
-    return { changes: [], notes: uninstall ? [] : [`${path} stays: it is not dockerdo's`] };
+    return { changes: [], notes: uninstall ? [] : [`${path} is kept: it is not dockerdo's`] };
   }
   const target = before === undefined ? path : await targetOf(path);
   return {

@@ -68,7 +68,7 @@ async function findBlock(lines: readonly string[], path: string): Promise<Block 
   }
   const [sum = "", note = ""] = (plain[first] ?? "").slice(OPEN.length).trim().split(" ");
   if (sum !== await checksum(plain.slice(first + 1, last))) {
-    throw new Failure(`${path}:${first + 1}: somebody has edited dockerdo's lines`, {
+    throw new Failure(`${path}:${first + 1}: dockerdo's lines have been edited`, {
       hint: `Move your own lines out of them, and delete the others from ${OPEN} to ${CLOSE}`,
     });
   }

@@ -23,6 +23,6 @@ export function decideRecording(
       "Leave out --record, or mount with the relay: --mount relay",
     );
   }
-  progress(context, "local", "Edits are not recorded: a plain mount cannot tell of them");
+  progress(context, "local", "Edits are not recorded: a plain mount does not report them");
   return false;
 }

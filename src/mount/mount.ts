@@ -185,8 +185,7 @@ async function waitForAnswer(
   await unmount(context, session, { destination, force: true });
   const log = `${relayDir(session, destination)}/relay.log`;
   throw new Failure(`${point} does not answer`, {
-    hint:
-      `${log} may tell why. dockerdo start tries again; with --mount plain it goes without the relay.`,
+    hint: `${log} may say why. dockerdo start tries again; --mount plain works without the relay.`,
   });
 }
 

@@ -112,7 +112,7 @@ export async function readLayerNames(
       return new Map(image.Layers.map((name, position) => [name, position]));
     }
   }
-  throw new Failure("the archive of docker save does not tell which layers it holds");
+  throw new Failure("the archive of docker save does not say which layers it holds");
 }
 
 const MANIFEST = v.array(v.object({ Config: v.string(), Layers: v.array(v.string()) }));

@@ -311,7 +311,9 @@ async function exportAndLoad(
     throw new LoadFailure(message, { hint: hint ?? TRY_AGAIN });
   }
   if (!context.dryRun && !/^verified$/m.test(to.stdout)) {
-    throw new LoadFailure(`the engine of ${hostOf(session)} took the image, but does not have it`);
+    throw new LoadFailure(
+      `the engine of ${hostOf(session)}: docker load succeeded, but the image is missing`,
+    );
   }
   return bytes;
 }

@@ -29,7 +29,7 @@ export async function findFile(
     if (here === path && entry.type === "0" && entry.size === (size ?? entry.size)) return entry;
     if (here === path || walkKey(here) > walkKey(path)) break;
   }
-  throw new UnfitLayer(`${JSON.stringify(path)} is not in the engine's store as it was`);
+  throw new UnfitLayer(`${JSON.stringify(path)} in the engine's store does not match the layer`);
 }
 
 /** Positions of the layers above the lowest `present`; of those that are the same only the first. */

@@ -205,7 +205,7 @@ function parseNumber(field: Bytes): number {
   const first = field[0] ?? 0;
   if ((first & 0x80) === 0) {
     const digits = untilNul(field).trim();
-    if (!/^[0-7]*$/.test(digits)) throw damaged("a number in a header is none");
+    if (!/^[0-7]*$/.test(digits)) throw damaged("an invalid number in a header");
     return digits === "" ? 0 : Number.parseInt(digits, 8);
   }
   const value = field.subarray(1).reduce((sum, byte) => sum * 256 + byte, first & 0x7f);

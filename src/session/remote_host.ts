@@ -26,7 +26,7 @@ export function parseRemoteHost(text: string): RemoteHost {
     throw usageFailure(
       `${JSON.stringify(text)} cannot be a remote host`,
       RESERVED.test(name)
-        ? `The name ${name} means something else to ssh here: give the host another alias in ~/.ssh/config.`
+        ? `The name ${name} is reserved: give the host another alias in ~/.ssh/config.`
         : "Write HOST, USER@HOST, [IPV6] or ssh://USER@HOST:PORT; for other options use ~/.ssh/config.",
     );
   }

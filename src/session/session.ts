@@ -196,7 +196,7 @@ export function loadSession(dir: string): Session {
       refusePythonSession(dir);
       throw new Failure(`there is no session in ${dir}`, {
         cause,
-        hint: "Make one with: source $(dockerdo init)",
+        hint: "Start one with: source $(dockerdo init)",
       });
     }
     throw new Failure(`the session file ${path} cannot be read: ${(cause as Error).message}`, {
@@ -225,7 +225,7 @@ export function refusePythonSession(dir: string): void {
     return;
   }
   throw new Failure(
-    `${dir} holds a session of the Python dockerdo, which this one cannot go on with`,
+    `${dir} holds a session of the Python dockerdo, which this version cannot use`,
     {
       hint:
         `session.yaml there names its container and its work dir. Remove the container with docker, unmount
@@ -304,7 +304,7 @@ export function findSession(context: Context, name?: string): Session {
   if (holding.length > 0) return preferred(holding, activeDir);
   throw new Failure(NO_SESSION, {
     hint:
-      "Make one with: source $(dockerdo init)\nor activate one with: source ~/.local/share/dockerdo/NAME/activate",
+      "Start one with: source $(dockerdo init)\nor activate one with: source ~/.local/share/dockerdo/NAME/activate",
   });
 }
 

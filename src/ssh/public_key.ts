@@ -40,7 +40,7 @@ export async function findPublicKey(
     const key = await readKey(`${homeDirectory(context)}/.ssh/${name}`);
     if (key !== undefined) return key;
   }
-  throw new Failure("there is no ssh key: no agent holds one, and ~/.ssh has none", {
+  throw new Failure("no ssh key found in the ssh agent or ~/.ssh", {
     hint: "Make one with: ssh-keygen -t ed25519\nor name one as ssh_key_path in dockerdo.yaml.\n" +
       doctorHint(),
   });

@@ -167,7 +167,7 @@ Deno.test("a history that cannot be written is told of, and the exit code is the
   );
   const { code, stderr } = await user.types("dodo sh -c 'exit 7'");
   assert.equal(code, 7);
-  assert.match(stderr, /^dockerdo: the history lacks this command: Is a directory/);
+  assert.match(stderr, /^dockerdo: this command was not recorded in the history: Is a directory/);
   await user.does("rmdir $DOCKERDO_SESSION_DIR/history.jsonl");
 });
 

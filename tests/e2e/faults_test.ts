@@ -106,7 +106,7 @@ Deno.test("run says what is missing: the image, the overlay, the session, the co
   await using user = await newUser();
   await refuses(user, "dockerdo run", {
     code: 1,
-    says: /no session is active.*\n {2}Make one with: source/,
+    says: /no session is active.*\n {2}Start one with: source/,
   });
   await refuses(user, "dodo true", { code: 125, says: /no session is active/ });
   await user.begins(`missing --remote reykjavik --image ${BASE_IMAGE}`);
@@ -197,7 +197,7 @@ Deno.test("a container that somebody removed is gone for dodo, and run and rm go
   assert.equal(await user.does("dodo echo new; ls -d container/etc"), "new\ncontainer/etc\n");
 });
 
-Deno.test("rm on a dead host says so, and with --force takes down what is here", async () => {
+Deno.test("rm on a dead host says so, and with --force removes what is on this host", async () => {
   await using user = await newUser();
   await using link = await startLink({ to: "10.77.0.2:22", rttMs: 0 });
   await using _far = await addHost("reykjavik-far", { port: link.port });
@@ -213,11 +213,12 @@ Deno.test("rm on a dead host says so, and with --force takes down what is here",
   assert.match(stderr, /cannot connect to reykjavik-far/);
   await refuses(user, "dockerdo rm --delete", {
     code: 1,
-    says: /cannot connect to reykjavik-far.*\n {2}dockerdo rm --force takes down what is here/s,
+    says:
+      /cannot connect to reykjavik-far.*\n {2}dockerdo rm --force removes what is on this host/s,
   });
   const forced = await user.types("dockerdo rm --force --delete");
   assert.equal(forced.code, 0, forced.stderr);
-  assert.match(forced.stderr, /What may be left there: ssh reykjavik-far docker rm -f /);
+  assert.match(forced.stderr, /Left on the remote host, perhaps: ssh reykjavik-far docker rm -f /);
   assert.equal(await isThere(user.sessionDir()), false);
   assert.equal(await user.does("ls -A"), "");
   await reykjavik(["docker", "rm", "-f", containerId]);

@@ -310,7 +310,7 @@ Deno.test("edits are recorded unless init, run, start or the configuration says 
   assert.match(await user.does("dockerdo status"), /container: mounted \(plain\)/);
   await user.does("rm $XDG_CONFIG_HOME/dockerdo/dockerdo.yaml; dockerdo rm --force --delete");
   const plain = await user.types(`dockerdo init plain --local --image ${BASE_IMAGE} --mount plain`);
-  assert.match(plain.stderr, /Edits are not recorded: a plain mount cannot tell of them/);
+  assert.match(plain.stderr, /Edits are not recorded: a plain mount does not report them/);
   await user.runs(`default --local --image ${BASE_IMAGE}`);
   Deno.writeTextFileSync(`${user.workDir}/container/srv/app/5`, "");
   assert.deepEqual(await edits(user), ["created /srv/app/5"]);

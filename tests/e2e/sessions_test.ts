@@ -136,7 +136,7 @@ Deno.test("prune removes what a host has no more, asks first, and leaves what ju
   assert.doesNotMatch(dry.stderr, /^(away|idle):/m);
   const silent = await user.types("dockerdo prune");
   assert.equal(silent.code, 2);
-  assert.match(silent.stderr, /no terminal to ask on\n {2}Add --yes/);
+  assert.match(silent.stderr, /stdin is not a terminal\n {2}Use --yes/);
   const no = await user.types("script -qec 'dockerdo prune' /dev/null", { stdin: "n\n" });
   assert.match(no.stdout, /Remove this session, with image and history\? \[y\/N\]/);
   const asked =

@@ -186,11 +186,11 @@ for (
   const [stderr, hint] of [
     [
       "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: Get ...",
-      "Your user there may not use docker: add it to the group docker, and log in anew.",
+      "Your user there may not use docker: add it to the group docker, and log in again.",
     ],
     [
       "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
-      "Your user there may not use docker: add it to the group docker, and log in anew.",
+      "Your user there may not use docker: add it to the group docker, and log in again.",
     ],
     [
       "Cannot connect to the Docker daemon at unix:///nope. Is the docker daemon running?",

@@ -83,7 +83,7 @@ for (
     [
       ["exec", "--workdri", "/"],
       "exec has no option --workdri; did you mean --workdir?\n  dockerdo exec --help lists them; " +
-      "a command whose name begins with a dash goes behind --.",
+      "put -- before a command whose name begins with a dash.",
     ],
     [
       ["completions", "zhs"],

@@ -265,7 +265,7 @@ for (
     ],
     [
       new Uint8Array([...new TextEncoder().encode("a: 1\nb: "), 0xe9, 10]),
-      ":2: a letter is not in UTF-8",
+      ":2: invalid UTF-8",
     ],
   ] as const
 ) {

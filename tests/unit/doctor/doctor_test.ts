@@ -67,7 +67,7 @@ Deno.test("remedies are for root without sudo, for macOS by brew, and for anothe
       "sudo systemctl enable --now docker",
       "sudo service docker start",
       "ssh -t -p 22 me@h 'sudo systemctl enable --now docker'",
-      'sudo usermod -aG docker "$USER"; then log in anew',
+      'sudo usermod -aG docker "$USER"; then log in again',
       `ssh -t -p 22 me@h 'sudo usermod -aG docker "$USER"'`,
     ],
   );
@@ -108,7 +108,7 @@ for (
           "docker here",
           "missing",
           "you may not use the engine",
-          'sudo usermod -aG docker "$USER"; then log in anew',
+          'sudo usermod -aG docker "$USER"; then log in again',
         ],
       ],
     ],

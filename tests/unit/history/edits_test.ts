@@ -290,6 +290,6 @@ Deno.test("decideRecording() refuses what was asked of a plain mount, and gives 
   assert.equal(decide(undefined, true, "plain"), false);
   assert.equal(
     context.written.stderr,
-    "[local] Edits are not recorded: a plain mount cannot tell of them\n",
+    "[local] Edits are not recorded: a plain mount does not report them\n",
   );
 });

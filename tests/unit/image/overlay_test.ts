@@ -171,7 +171,7 @@ Deno.test("writeOverlay() keeps a file that was edited, and replaces its own, or
   Deno.writeTextFileSync(path, Deno.readTextFileSync(path) + "RUN mine\n");
   await assert.rejects(writeOverlay(context, session, options), {
     message: `${path} has been edited`,
-    hint: "dockerdo overlay --force writes it again; dockerdo build takes it as it is.",
+    hint: "dockerdo overlay --force replaces it; dockerdo build uses it as it is.",
   });
   assert.match(Deno.readTextFileSync(path), /RUN mine\n$/);
   await writeOverlay(context, session, { ...options, force: true });

@@ -54,7 +54,11 @@ function newHome(env: Readonly<Record<string, string>> = {}): Home {
   };
 }
 
-const NOTHING_NEW = { code: 0, stdout: "", stderr: "All is installed; nothing was changed.\n" };
+const NOTHING_NEW = {
+  code: 0,
+  stdout: "",
+  stderr: "Everything is installed; nothing was changed.\n",
+};
 
 for (
   const [what, rc] of [
@@ -99,7 +103,7 @@ for (
     assert.deepEqual(await home.install("--uninstall", "--yes"), {
       code: 0,
       stdout: "",
-      stderr: "There is nothing to take out.\n",
+      stderr: "There is nothing to remove.\n",
     });
   });
 }
@@ -142,7 +146,7 @@ for (
       assert.equal(code, 1);
       assert.match(
         stderr,
-        /^dockerdo: .*\/ho me\/\.bashrc:\d+: (somebody has edited|the marks of)/m,
+        /^dockerdo: .*\/ho me\/\.bashrc:\d+: (dockerdo's lines have been edited|the marks of)/m,
       );
       assert.equal(Deno.readTextFileSync(rc), damaged);
       assert.equal(".bashrc" in home.tree(), false);
@@ -176,7 +180,7 @@ Deno.test("of a symbolic link the file that it means is changed, with its mode, 
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /dockerdo: .*\.zshrc is a symbolic link to nowhere, which is not there\n {2}Make the file/,
+    /dockerdo: .*\.zshrc is a symbolic link to nowhere, which is not there\n {2}Create the target/,
   );
   assert.equal(home.tree()["/.bashrc"], "-> dot files/bash");
   assert.match(Deno.readTextFileSync(`${home.path}/dot files/bash`), /^a\n# >>> dockerdo >>> /);
@@ -233,9 +237,9 @@ Deno.test("a configuration of the user's is never touched, nor what is not ours"
   }
   const before = home.tree();
   const { stderr } = await home.install("--yes");
-  assert.match(stderr, /^\[local\] .*dodo\.fish stays: it is not dockerdo's$/m);
+  assert.match(stderr, /^\[local\] .*dodo\.fish is kept: it is not dockerdo's$/m);
   const gone = await home.install("--yes", "--uninstall");
-  assert.match(gone.stderr, /^\[local\] .*dockerdo\.yaml stays: it is not as it was installed$/m);
+  assert.match(gone.stderr, /^\[local\] .*dockerdo\.yaml is kept: it was changed after install$/m);
   assert.deepEqual(home.tree(), before);
 });
 
@@ -256,7 +260,7 @@ Deno.test("without a terminal and --yes install shows the first change, and is a
   const before = home.tree();
   const { code, stderr } = await system([`${BIN}/dockerdo`, "install"], { env: source(home) });
   assert.equal(code, 2);
-  assert.match(stderr, /dockerdo: there is no terminal to ask on\n {2}Add --yes/);
+  assert.match(stderr, /dockerdo: cannot ask: stdin is not a terminal\n {2}Use --yes/);
   assert.deepEqual(home.tree(), before);
 });
 

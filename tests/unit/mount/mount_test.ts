@@ -220,8 +220,8 @@ Deno.test("mount() of a relay that does not answer fails, and leaves nothing beh
   await assert.rejects(mount(context, session, options), {
     name: "Failure",
     message: `${dir.path}/container does not answer`,
-    hint: `${dir.path}/relay/relay.log may tell why. ` +
-      "dockerdo start tries again; with --mount plain it goes without the relay.",
+    hint: `${dir.path}/relay/relay.log may say why. ` +
+      "dockerdo start tries again; --mount plain works without the relay.",
   });
   const left = [...Deno.readDirSync(dir.path)].map(({ name }) => name).sort();
   assert.deepEqual(left, ["bin", "fake-calls", "mount-container.log", "relay", "sockets"]);

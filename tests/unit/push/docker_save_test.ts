@@ -166,7 +166,7 @@ Deno.test("the images of other platforms in an archive go along whole", async ()
 Deno.test("an archive that does not tell its layers is refused", async () => {
   await assert.rejects(
     readLayerNames(inPieces(tar([["manifest.json", "[{]"]])), RECORDED),
-    { message: "the archive of docker save does not tell which layers it holds" },
+    { message: "the archive of docker save does not say which layers it holds" },
   );
 });
 
@@ -192,7 +192,7 @@ const HOSTILE: readonly (readonly [what: string, archive: Bytes, complaint: RegE
   [
     "a size beyond all numbers",
     header("a", { size: "\x7f".repeat(12), type: "0" }),
-    /number in a header is none/,
+    /an invalid number in a header/,
   ],
   ["a negative size", header("a", { size: "-0000000001", type: "0" }), /number in a header/],
   [

@@ -185,7 +185,9 @@ async function altered(
 
 Deno.test("a file that is not as it was when the layer was made is refused", async () => {
   for (const name of ["3-files/001/old/x", "3-files/002/a/b/one", "3-files/002/a/\xff\xfe"]) {
-    const complaint = { message: `${JSON.stringify(name)} is not in the engine's store as it was` };
+    const complaint = {
+      message: `${JSON.stringify(name)} in the engine's store does not match the layer`,
+    };
     const taken = await altered((here, content) => here === name ? undefined : content);
     await assert.rejects(assembled(taken), complaint);
     const longer = await altered((here, content) =>

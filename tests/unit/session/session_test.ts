@@ -227,7 +227,7 @@ Deno.test("loadSession() of a directory without one says how to make one", () =>
   const { message, hint } = failureOf(() => loadSession(dir.path));
   assert.deepEqual({ message, hint }, {
     message: `there is no session in ${dir.path}`,
-    hint: "Make one with: source $(dockerdo init)",
+    hint: "Start one with: source $(dockerdo init)",
   });
 });
 
@@ -238,7 +238,7 @@ Deno.test("loadSession() of a session of the Python dockerdo says what to do wit
   Deno.writeTextFileSync(`${old}/session.yaml`, "name: demo\n");
   const { message, hint } = failureOf(() => loadSession(old));
   assert.deepEqual({ message, hint }, {
-    message: `${old} holds a session of the Python dockerdo, which this one cannot go on with`,
+    message: `${old} holds a session of the Python dockerdo, which this version cannot use`,
     hint:
       `session.yaml there names its container and its work dir. Remove the container with docker, unmount
 what is mounted in the work dir (fusermount3 -u), and then: rm -r '${dir.path}/it'\\''s old'

@@ -152,7 +152,7 @@ Deno.test("findPublicKey() takes ed25519, then ecdsa, then rsa where the agent h
   ]);
   await assert.rejects(findPublicKey(testContext({ env }), null), {
     name: "Failure",
-    message: "there is no ssh key: no agent holds one, and ~/.ssh has none",
+    message: "no ssh key found in the ssh agent or ~/.ssh",
   });
 });
 
