@@ -5,7 +5,7 @@ import { Failure, usageFailure } from "../error.ts";
 import { needsContext, readOverlay } from "../image/overlay.ts";
 import { findContainer, reachRemoteHost, reconnect } from "../lifecycle/connection.ts";
 import { progress } from "../output.ts";
-import { isOnPath } from "../process/child.ts";
+import { isOnPath } from "../process/search_path.ts";
 import type { Context } from "../process/context.ts";
 import { refuseAttached } from "../session/attachment.ts";
 import { remoteHostText } from "../session/remote_host.ts";

@@ -24,6 +24,9 @@ export const LOOK_LABEL = "dockerdo.look";
 
 const LIMIT_MS = 120_000;
 
+/** A million files of a container, with their digests. */
+const LIMIT_BYTES = 512 * 1024 * 1024;
+
 /** An image's configuration; undefined where the engine has no such image. */
 export async function imageConfig(
   context: Context,
@@ -130,6 +133,7 @@ export async function runInside(
     encoding: "latin1",
     readOnly: true,
     limitMs: LIMIT_MS,
+    limitBytes: LIMIT_BYTES,
     ...input !== undefined && { input },
   });
   if (finished.code !== 0) {

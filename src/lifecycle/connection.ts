@@ -14,6 +14,7 @@ import { hasSocketDir, socketPath } from "../ssh/argv.ts";
 import { type ContainerEndpoint, execAsRoot, writeSshConfig } from "../ssh/config_file.ts";
 import {
   captureOnRemoteHost,
+  endLostMasters,
   isMasterAlive,
   makeSocketDir,
   startMaster,
@@ -112,6 +113,8 @@ async function ensureSocketDir(context: Context, session: Session): Promise<Sess
   return await updateSession(session.dir, async (stored) => {
     // Another command may have made one in the meantime, and begun a control master there.
     if (hasSocketDir(stored)) return stored;
+    await endLostMasters(context, stored, "container");
+    await endLostMasters(context, stored, "remote");
     const moved = { ...stored, socketDir: await makeSocketDir(context, stored.id) };
     await writeSshConfig(moved, undefined);
     return moved;

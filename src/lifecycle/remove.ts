@@ -5,7 +5,7 @@ import { Failure } from "../error.ts";
 import { isForSession, overlayPath, readOverlay } from "../image/overlay.ts";
 import { removeReaders } from "../push/store_container.ts";
 import { removeParts } from "../push/remote_load.ts";
-import { isOnPath } from "../process/child.ts";
+import { isOnPath } from "../process/search_path.ts";
 import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import { forgetSession, relayDir, type Session, SESSION_FILES } from "../session/session.ts";

@@ -34,9 +34,17 @@ const LOOK_LIMIT_MS = 2000;
 
 const ASK_AGAIN_MS = 20;
 
+/** What a mount's log keeps, in bytes: the server's stderr arrives there, for as long as the mount lives. */
+const LOG_LIMIT = 1024 * 1024;
+
 // The shell stands in the directory below the mount: should the mount go, nothing is written there by mistake.
-// sshfs does not: a shell that it starts would ask for PWD through a mount that nobody serves yet.
-const MOUNT = 'exec 2>"$0"; cd -- "$1" && shift && (cd / && exec "$@") && chmod 555 .';
+// sshfs does not: a shell that it starts would ask for PWD through a mount that nobody serves yet. After a failure
+// the log is whole.
+const MOUNT = `log=$0 pipe=$0.pipe; rm -f "$pipe"; mkfifo -m 600 "$pipe" || exit
+head -c ${LOG_LIMIT} <"$pipe" >"$log" 2>/dev/null &
+exec 2>"$pipe"; rm "$pipe"
+cd -- "$1" && shift && (cd / && exec "$@") && chmod 555 . && exit
+exec 2>&-; wait; exit 1`;
 
 /** Fails unless something can be mounted at `point`: a directory that is empty, or that is not there yet. */
 export async function checkMountPoint(context: Context, point: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { capture } from "../process/child.ts";
+import { processes } from "../process/processes.ts";
 import type { Context } from "../process/context.ts";
 import { buildMount, containerMount, relayDir, type Session } from "../session/session.ts";
 import type { Destination } from "../ssh/argv.ts";
@@ -154,12 +155,4 @@ async function servers(context: Context, source: string): Promise<number[]> {
   return all.flatMap(({ pid, args }) =>
     /^\S*sshfs /.test(args) && args.includes(`fsname=${source}`) ? [pid] : []
   );
-}
-
-async function processes(context: Context): Promise<{ pid: number; args: string }[]> {
-  const { stdout } = await capture(context, ["ps", "-axo", "pid=,args="], { readOnly: true });
-  return stdout.split("\n").flatMap((line) => {
-    const match = /^\s*(\d+) (.*)$/.exec(line);
-    return match ? [{ pid: Number(match[1]), args: match[2] ?? "" }] : [];
-  });
 }

@@ -41,6 +41,8 @@ export interface CaptureOptions extends ChildOptions {
   readonly encoding?: Encoding;
   /** Kill the child after this many ms; its code is then 124, as timeout(1) has it. */
   readonly limitMs?: number;
+  /** More output than this many bytes is a failure: it is a container's or a host's that floods us. */
+  readonly limitBytes?: number;
   /** Give the child a session of its own, so that Ctrl-C in our terminal does not reach it. */
   readonly detached?: boolean;
   readonly stderr?: "inherit";
@@ -51,6 +53,9 @@ const INSTALL_HINTS: Readonly<Record<string, string>> = {
   sshfs: "Install sshfs (Debian: apt-get install sshfs; macOS: macFUSE and sshfs).",
   docker: "Install the docker client (Debian: apt-get install docker.io).",
 };
+
+/** What a child may write to be kept in memory, in bytes. */
+export const OUTPUT_LIMIT = 64 * 1024 * 1024;
 
 const children = new Set<Deno.ChildProcess>();
 
@@ -286,22 +291,6 @@ export async function run(
   return (await finish(child)).code;
 }
 
-/**
- * Starts a child that we talk with on its stdin and stdout for as long as it lives; environment, directory and
- * stderr are our own, the former by {@link childEnvironment}. Its end is the caller's affair.
- */
-export function converse(argv: readonly string[]): Deno.ChildProcess {
-  const [program = "", ...args] = argv;
-  return new Deno.Command(program, {
-    args,
-    clearEnv: true,
-    env: childEnvironment(Deno.env.toObject()),
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-}
-
 /** Runs a child and returns its exit code and output; in a dry run a change is only printed. */
 export async function capture(
   context: Context,
@@ -323,30 +312,59 @@ export async function capture(
     expiry.abort();
     endChild(child, "SIGKILL");
   }, options.limitMs);
+  const limitBytes = options.limitBytes ?? OUTPUT_LIMIT;
+  let flooded = false;
+  const onFlood = (): void => {
+    flooded = true;
+    expiry.abort();
+    endChild(child, "SIGKILL");
+  };
+  const reading = { signal: expiry.signal, limitBytes, onFlood };
   try {
     const [stdout, stderr] = await Promise.all([
-      readAll(child.stdout, { encoding: options.encoding, signal: expiry.signal }),
-      options.stderr === "inherit" ? "" : readAll(child.stderr, { signal: expiry.signal }),
+      readAll(child.stdout, { encoding: options.encoding, ...reading }),
+      options.stderr === "inherit" ? "" : readAll(child.stderr, reading),
       options.input === undefined
         ? undefined
         : feed(child, { input: options.input, encoding: options.encoding }),
     ]);
     const { code } = await finish(child);
+    if (flooded) throw floodFailure(argv[0] ?? "", limitBytes);
     return expiry.signal.aborted ? { code: 124, stdout: "", stderr: "" } : { code, stdout, stderr };
   } finally {
     clearTimeout(timer);
   }
 }
 
+/** What a program that writes more than `limitBytes` ends with. */
+export function floodFailure(program: string, limitBytes: number): Failure {
+  return new Failure(
+    `${program} wrote more than ${
+      Math.round(limitBytes / 1024 / 1024)
+    } MiB: more than dockerdo reads`,
+    { hint: "With --verbose dockerdo prints the command; run it by hand to see what it writes." },
+  );
+}
+
 // A grandchild may hold the pipe open long after the child has ended: the signal ends the reading too.
 async function readAll(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  { encoding, signal }: { readonly encoding?: Encoding | undefined; readonly signal: AbortSignal },
+  { encoding, signal, limitBytes, onFlood }: {
+    readonly encoding?: Encoding | undefined;
+    readonly signal: AbortSignal;
+    readonly limitBytes: number;
+    readonly onFlood: () => void;
+  },
 ): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let total = 0;
   try {
     const sink = new WritableStream<Uint8Array<ArrayBuffer>>({
-      write: (chunk) => void chunks.push(chunk),
+      write: (chunk) => {
+        total += chunk.length;
+        if (total > limitBytes) onFlood();
+        else chunks.push(chunk);
+      },
     });
     await stream.pipeTo(sink, { signal });
   } catch (error) {
@@ -365,13 +383,4 @@ export function endChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
   } catch {
     // It has ended by itself in the meantime.
   }
-}
-
-/** Whether a program is on the context's PATH. */
-export async function isOnPath(context: Context, program: string): Promise<boolean> {
-  for (const dir of (context.env["PATH"] ?? "").split(":")) {
-    const found = await Deno.stat(`${dir || "."}/${program}`).catch(() => undefined);
-    if (found?.isFile === true) return true;
-  }
-  return false;
 }

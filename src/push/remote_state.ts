@@ -3,7 +3,7 @@ import type { Format } from "./compression.ts";
 import ASK_ENGINE from "./ask_engine.sh" with { type: "text" };
 import { READ_BLOBS, readStoredImage, SEPARATOR } from "./containerd.ts";
 import { captureDocker, dockerFailure, type Image, isClassic, parseImages } from "../docker.ts";
-import { isOnPath } from "../process/child.ts";
+import { isOnPath } from "../process/search_path.ts";
 import { type Context } from "../process/context.ts";
 import { unknownDir } from "./store_container.ts";
 import type { Session } from "../session/session.ts";

@@ -20,7 +20,7 @@
  *   drop    all that was known is forgotten: after a `dodo`, a reconnect, a silence, a sleep
  *   doubt   of a name after a change: whether and how it exists must be asked for
  */
-import { converse } from "../process/child.ts";
+import { converse } from "../process/converse.ts";
 import { Core } from "./core.ts";
 import { isOutside, mappingOf } from "./containment.ts";
 import { Doorbell } from "./doorbell.ts";

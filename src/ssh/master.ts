@@ -1,6 +1,7 @@
 import { doctorHint, Failure } from "../error.ts";
 import { capture, type CaptureOptions, type Finished } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
+import { processes } from "../process/processes.ts";
 import { quoteAll, quoteForLogin } from "../quote.ts";
 import { userDirectory } from "../paths.ts";
 import { type Session } from "../session/session.ts";
@@ -142,7 +143,38 @@ export async function stopMaster(
   if (await isMasterAlive(context, session, destination)) {
     await control(context, session, { destination, verb: "exit" });
   }
+  await endLostMasters(context, session, destination);
   if (!context.dryRun) await Deno.remove(socketPath(session, destination)).catch(() => {});
+}
+
+/**
+ * Ends the control masters of a destination but the one that answers. A logout removes `$XDG_RUNTIME_DIR`, and
+ * tmpfiles what is old in /tmp, under a master that is alive; and where two start at once, the second one goes on
+ * without a socket.
+ */
+export async function endLostMasters(
+  context: Context,
+  session: Session,
+  destination: Destination,
+): Promise<void> {
+  const [, ...words] = masterArgv(session, destination);
+  const start = ` ${words.join(" ")} `;
+  // What ssh calls a master that it has put into the background by itself.
+  const title = `ssh: ${socketPath(session, destination)} [mux]`;
+  const masters = (await processes(context)).filter(({ args }) =>
+    args === title || /^\S*ssh /.test(args) && args.includes(start)
+  );
+  if (masters.length === 0) return;
+  const answer = await control(context, session, { destination, verb: "check" });
+  const alive = answer.code === 0 ? Number(/pid=(\d+)/.exec(answer.stderr)?.[1]) : undefined;
+  for (const { pid } of masters) {
+    if (pid !== alive) await capture(context, ["kill", String(pid)]);
+  }
+}
+
+/** How a control master is started; options and the host follow. */
+function masterArgv(session: Session, destination: Destination): string[] {
+  return ["ssh", "-F", sshConfigPath(session, destination), "-o", "ClearAllForwardings=yes", "-fN"];
 }
 
 function control(
@@ -174,20 +206,13 @@ export async function startMaster(
   },
 ): Promise<void> {
   if (await isMasterAlive(context, session, destination)) return;
-  const base = [
-    "ssh",
-    "-F",
-    sshConfigPath(session, destination),
-    "-o",
-    "ClearAllForwardings=yes",
-    "-fN",
-  ];
+  const base = masterArgv(session, destination);
   const target = ["--", sshHost(session, destination)];
   // In a session of its own Ctrl-C does not reach it; but there ssh has no terminal to ask on.
   const quiet = await capture(context, [...base, "-o", "BatchMode=yes", ...target], {
     detached: true,
   });
-  if (quiet.code === 0) return;
+  if (quiet.code === 0) return await endLostMasters(context, session, destination);
   const couldAsk = /permission denied|host key verification failed/i.test(quiet.stderr);
   const asked = interactive && couldAsk ? await capture(context, [...base, ...target]) : quiet;
   if (asked.code !== 0) throw connectionFailure(session, { destination, stderr: asked.stderr });

@@ -5,7 +5,9 @@ import {
   endChild,
   finish,
   type Finished,
+  floodFailure,
   forget,
+  OUTPUT_LIMIT,
   spawn,
   surroundings,
 } from "../process/child.ts";
@@ -98,12 +100,19 @@ async function ask(
     // Something that it started may hold the pipes longer.
     for (const reader of [shell.stdout, shell.stderr]) reader.cancel().catch(() => {});
   }, options.limitMs);
+  const limitBytes = options.limitBytes ?? OUTPUT_LIMIT;
+  let flooded = false;
+  const onFlood = (): void => {
+    flooded = true;
+    endChild(shell.child, "SIGKILL");
+    for (const reader of [shell.stdout, shell.stderr]) reader.cancel().catch(() => {});
+  };
   try {
     // One that has ended says more by its stderr.
     shell.input.write(new TextEncoder().encode(text)).catch(() => {});
     const [stdout, stderr] = await Promise.all([
-      readAnswer(shell.stdout, token),
-      readAnswer(shell.stderr, token),
+      readAnswer(shell.stdout, { token, limitBytes, onFlood }),
+      readAnswer(shell.stderr, { token, limitBytes, onFlood }),
     ]);
     if (stdout.code !== undefined && stderr.code !== undefined) {
       const { bytes, code } = stdout;
@@ -113,6 +122,7 @@ async function ask(
     shells.delete(key);
     shell.input.close().catch(() => {});
     await finish(shell.child);
+    if (flooded) throw floodFailure(words[0] ?? "", limitBytes);
     return expired ? { code: 124, stdout: "", stderr: "" } : { broken: decode(stderr.bytes, {}) };
   } finally {
     clearTimeout(timer);
@@ -138,14 +148,20 @@ function open(context: Context, session: Session): RemoteShell {
 /** What a stream has before the end with this token; no code where the stream ends without. */
 async function readAnswer(
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
-  token: string,
+  { token, limitBytes, onFlood }: {
+    readonly token: string;
+    readonly limitBytes: number;
+    readonly onFlood: () => void;
+  },
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly code: number | undefined }> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let tail = "";
+  let tail = "", total = 0;
   while (true) {
     const { done, value } = await reader.read();
     if (done) return { bytes: await concatenated(chunks), code: undefined };
-    chunks.push(value);
+    total += value.length;
+    if (total > limitBytes) onFlood();
+    else chunks.push(value);
     // An end is ASCII: how a decoder takes the other bytes does not matter.
     tail = (tail + new TextDecoder("latin1").decode(value.subarray(-LONGEST_END))).slice(
       -LONGEST_END,

@@ -372,6 +372,30 @@ Deno.test("dodo heals the link after its masters were killed, with and without t
   assert.deepEqual(out, { code: 0, stdout: "20\n", stderr: "" });
 });
 
+Deno.test("control masters whose socket directory was removed do not outlive the next command, nor rm", async () => {
+  await using user = await ready("orphans");
+  const { socketDir } = await storedSession(user) as { socketDir: string };
+  const masters = async (): Promise<string[]> => {
+    const started = `^[^ ]*ssh -F ${user.sessionDir()}/ssh_config[^ ]* .*-fN `;
+    const { stdout } = await london(["pgrep", "-f", `${started}|^ssh: ${socketDir}/`]);
+    return stdout.split("\n").filter(Boolean);
+  };
+  const before = await masters();
+  assert.equal(before.length, 2);
+  await user.does(`rm -r ${socketDir}`);
+  assert.equal(
+    await user.does("dodo echo back && cat container/etc/hostname | wc -l"),
+    "back\n1\n",
+  );
+  const after = await masters();
+  assert.deepEqual(
+    { count: after.length, kept: after.filter((pid) => before.includes(pid)) },
+    { count: 2, kept: [] },
+  );
+  await user.does(`rm -r ${socketDir} && dockerdo rm --force`);
+  assert.deepEqual(await masters(), []);
+});
+
 Deno.test("dodo goes on after the container was restarted, and says what a paused or stopped one needs", async () => {
   await using user = await ready("states");
   const { containerId } = await storedSession(user) as { containerId: string };

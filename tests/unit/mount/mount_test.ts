@@ -6,6 +6,7 @@ import { checkMountPoint, mount, unmount } from "../../../src/mount/mount.ts";
 import { mountPoint, parseMountInfo } from "../../../src/mount/table.ts";
 import { quoteAll } from "../../../src/quote.ts";
 import { fakes, temporaryDir, testContext, testSession } from "../fixture.ts";
+import { poll } from "../../poll.ts";
 
 for (
   const [what, line, expected] of [
@@ -197,6 +198,34 @@ Deno.test("mount() gives the build dir a relay of its own, which records nothing
   assert.equal((Deno.statSync(point).mode ?? 0) & 0o777, 0o555);
   await unmount(context, session, { destination: "remote", force: false });
   assert.throws(() => Deno.lstatSync(point), Deno.errors.NotFound);
+});
+
+Deno.test("a mount's log keeps the first MiB of what sshfs and what is below it write, and what a failure says", async () => {
+  using dir = temporaryDir();
+  Deno.mkdirSync(`${dir.path}/bin`);
+  const session = testSession({ dir: dir.path, workDir: dir.path, mount: "plain" });
+  const context = testContext({
+    env: { PATH: `${dir.path}/bin:${Deno.env.get("PATH")}` },
+  });
+  const sshfs = (script: string): void =>
+    Deno.writeTextFileSync(`${dir.path}/bin/sshfs`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const log = `${dir.path}/mount-container.log`;
+  // It goes on in the background, as sshfs does.
+  sshfs("{ head -c 3000000 /dev/zero; echo done >$0.done; } >&2 &");
+  await mount(context, session, { destination: "container", path: "/" });
+  await poll(() => Promise.resolve(Deno.statSync(log).size === 1024 * 1024), { what: "the log" });
+  await poll(
+    () => Deno.stat(`${dir.path}/bin/sshfs.done`).then(() => true, () => false),
+    { what: "the end of what writes on" },
+  );
+  assert.equal(Deno.statSync(log).size, 1024 * 1024);
+  Deno.removeSync(`${dir.path}/container`);
+  sshfs("echo 'read: Connection reset by peer' >&2; exit 1");
+  await assert.rejects(mount(context, session, { destination: "container", path: "/" }), {
+    message: `mounting ${dir.path}/container failed: read: Connection reset by peer`,
+  });
+  const left = [...Deno.readDirSync(dir.path)].map(({ name }) => name).sort();
+  assert.deepEqual(left, ["bin", "mount-container.log"]);
 });
 
 Deno.test("mount() of a relay that does not answer fails, and leaves nothing behind", async () => {

@@ -1,5 +1,6 @@
 // deno-lint-ignore-file no-sync-fn-in-async-fn -- a test may block
 import assert from "node:assert/strict";
+import { Failure } from "../../../src/error.ts";
 import { capture, ignoredSignals, run } from "../../../src/process/child.ts";
 import { fakes, system, temporaryDir, testContext, testWith, within } from "../fixture.ts";
 
@@ -140,6 +141,19 @@ Deno.test("capture() ends at its limit though a grandchild keeps the pipes open"
     assert.equal((await within(3000, captured)).code, 124);
   } finally {
     await captured;
+  }
+});
+
+Deno.test("capture() ends a child that writes more than it keeps, on either output", async () => {
+  for (const redirection of ["", ">&2"]) {
+    await assert.rejects(
+      capture(testContext(), ["sh", "-c", `while :; do echo 0123456789; done ${redirection}`], {
+        limitBytes: 3 * 1024 * 1024,
+      }),
+      new Failure("sh wrote more than 3 MiB: more than dockerdo reads", {
+        hint: "With --verbose dockerdo prints the command; run it by hand to see what it writes.",
+      }),
+    );
   }
 });
 
