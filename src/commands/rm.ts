@@ -81,6 +81,7 @@ async function removeContainers(context: Context, session: Session, flags: RmFla
     const failure = otherEngineFailure(session);
     if (!flags.force) throw failure;
     context.stderr(`dockerdo: ${failure.message}: it stays there\n`);
+    await disconnectContainer(context, session, { force: true });
     return;
   }
   const containers = await ownContainers(context, session);

@@ -120,8 +120,8 @@ async function bringUp(
   session: Session,
   { key, runArguments }: { readonly key: PublicKey; readonly runArguments: readonly string[] },
 ): Promise<void> {
-  await checkImage(context, session);
   await clearTheWay(context, session);
+  await checkImage(context, session);
 
   await using undo = new AsyncDisposableStack();
   progress(context, "remote", `Starting the container ${session.containerName}`);

@@ -2,7 +2,12 @@ import { provideHelperImage, startHelper } from "../attach/helper.ts";
 import { loadConfig } from "../config/config.ts";
 import { restoreForwards } from "../forward/forwarding.ts";
 import { captureDocker, type Container, docker, inspectContainer } from "../docker.ts";
-import { askEngineId, ownsContainer } from "../session_containers.ts";
+import {
+  askEngineId,
+  isOtherEngine,
+  otherEngineFailure,
+  ownsContainer,
+} from "../session_containers.ts";
 import { doctorHint, Failure } from "../error.ts";
 import { mount, unmount } from "../mount/mount.ts";
 import { isServed } from "../mount/table.ts";
@@ -291,7 +296,10 @@ export async function disconnectRemoteHost(
   if (!context.dryRun) await Deno.remove(session.socketDir).catch(() => {});
 }
 
-/** The session's container as docker sees it: by the saved id, else by the session's label. */
+/**
+ * The session's container as docker sees it: by the saved id, else by the session's label. Where there is none, but
+ * the engine is another one than the container's, that is a failure: nothing is known of the container.
+ */
 export async function findContainer(
   context: Context,
   session: Session,
@@ -300,7 +308,13 @@ export async function findContainer(
     ? undefined
     : await inspectContainer(context, session, session.containerId);
   const container = known ?? await inspectContainer(context, session, session.containerName);
-  return container !== undefined && ownsContainer(session, container) ? container : undefined;
+  if (container !== undefined && ownsContainer(session, container)) return container;
+  const engine = session.remoteHost === null ? "local" : session;
+  if (
+    session.engineId !== null && session.containerId !== null &&
+    isOtherEngine(session, await askEngineId(context, engine))
+  ) throw otherEngineFailure(session);
+  return undefined;
 }
 
 /** The last lines a container wrote, for a failure's message. */

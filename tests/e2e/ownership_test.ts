@@ -125,3 +125,64 @@ Deno.test("a runtime directory that is another user's, or that others may write,
 function dirname(url: string): string {
   return new URL(".", url).pathname;
 }
+
+Deno.test("behind another engine the session's container is unknown, not gone, and nothing of it is removed", async () => {
+  await using user = await newUser();
+  await user.begins(`elsewhere --local --image ${BASE_IMAGE}`);
+  await user.does("dockerdo build && dockerdo run");
+  const { containerId } = await storedSession(user) as { containerId: string };
+  const other =
+    "docker here is another engine now than the one that has the container of elsewhere";
+  const elsewhere = (line: string): ReturnType<User["types"]> =>
+    user.types(`DOCKER_HOST=ssh://reykjavik dockerdo ${line}`);
+  for (const verb of ["run", "start", "stop", "logs", "rm"]) {
+    const { code, stderr } = await elsewhere(verb);
+    assert.deepEqual([verb, code, stderr.includes(other)], [verb, 1, true], stderr);
+  }
+  const { container } = JSON.parse((await elsewhere("status --json")).stdout);
+  assert.deepEqual([container.state, container.id], ["unknown", containerId]);
+  const [listed] = JSON.parse((await elsewhere("list --json")).stdout);
+  assert.deepEqual([listed.name, listed.state], ["elsewhere", "unknown"]);
+  assert.equal((await elsewhere("prune --yes")).stderr, "There is nothing to remove.\n");
+  assert.equal(await user.does("dodo echo here"), "here\n");
+  const forced = await elsewhere("rm --force");
+  assert.deepEqual([forced.code, forced.stderr.includes(`${other}: it stays there`)], [0, true]);
+  assert.deepEqual(await isThere(`${user.workDir}/container`), false);
+  const state = ["docker", "inspect", "--format", "{{.State.Status}}", containerId];
+  assert.equal((await london(state)).stdout, "running\n");
+  await london(["docker", "rm", "-f", containerId]);
+});
+
+Deno.test("a container of an image that was committed from the session's is left by run and rm, and named", async () => {
+  await using user = await newUser();
+  await user.begins(`kept --local --image ${BASE_IMAGE}`);
+  await user.does("dockerdo build && dockerdo run && dodo touch /marked");
+  const { containerId } = await storedSession(user) as { containerId: string };
+  await london(["docker", "commit", containerId, "lab/snapshot:1"]);
+  await london([
+    "docker",
+    "run",
+    "-d",
+    "--name",
+    "prod-snapshot",
+    "lab/snapshot:1",
+    "sleep",
+    "1000",
+  ]);
+  try {
+    const named =
+      /the container prod-snapshot \([0-9a-f]{12}\) carries the label of kept, but is not its container: it stays/;
+    const removed = await user.types("dockerdo rm --force");
+    assert.equal(removed.code, 0, removed.stderr);
+    assert.match(removed.stderr, named);
+    const again = await user.types("dockerdo run");
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stderr, named);
+    const state = ["docker", "inspect", "--format", "{{.State.Status}}", "prod-snapshot"];
+    assert.equal((await london(state)).stdout, "running\n");
+  } finally {
+    await london(["docker", "rm", "-f", "prod-snapshot"]);
+    await user.types("dockerdo rm --force --delete");
+    await london(["docker", "rmi", "-f", "lab/snapshot:1"]);
+  }
+});
