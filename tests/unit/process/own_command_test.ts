@@ -54,7 +54,7 @@ Deno.test("from a registry the permissions are said in words", () => {
   );
 });
 
-Deno.test("the permissions in words are those of deno.json, and in README what a user types", () => {
+Deno.test("the permissions in words are those of deno.json, and in docs/install.md what a user types", () => {
   const { permissions } = JSON.parse(
     Deno.readTextFileSync(new URL("../../../deno.json", import.meta.url)),
   );
@@ -73,7 +73,7 @@ Deno.test("the permissions in words are those of deno.json, and in README what a
     "--allow-sys=uid",
     `--allow-run=${run.join(",")}`,
   ]);
-  const readme = Deno.readTextFileSync(new URL("../../../README.md", import.meta.url));
-  const joined = readme.replaceAll(/ \\\n +/g, " ");
-  assert.ok(joined.includes(permissionOptions().join(" ")), "README.md: deno install");
+  const page = Deno.readTextFileSync(new URL("../../../docs/install.md", import.meta.url));
+  const joined = page.replaceAll(/ \\\n +/g, " ");
+  assert.ok(joined.includes(permissionOptions().join(" ")), "docs/install.md: deno install");
 });
