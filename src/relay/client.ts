@@ -112,6 +112,11 @@ export class Front {
     }
   }
 
+  /** Whether sshfs still waits for the answer to this request. */
+  awaits(request: Request): boolean {
+    return this.waiting.get(request.id) === request;
+  }
+
   version(body: Uint8Array): void {
     this.#out.begin(Type.VERSION).raw(body).end();
     this.#soon();
@@ -130,10 +135,12 @@ export class Front {
     this.#soon();
   }
 
-  handle(id: number, handle: Uint8Array): void {
-    if (!this.#answers(id)) return;
+  /** False when sshfs does not wait for it any more: then it will never close it. */
+  handle(id: number, handle: Uint8Array): boolean {
+    if (!this.#answers(id)) return false;
     this.#out.begin(Type.HANDLE, id).blob(handle).end();
     this.#soon();
+    return true;
   }
 
   data(id: number, data: Uint8Array): void {

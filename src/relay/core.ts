@@ -3,7 +3,7 @@ import { Contents } from "./contents.ts";
 import { Front, LOST, type Request } from "./client.ts";
 import { type Handle, Handles } from "./handles.ts";
 import type { Journal } from "./journal.ts";
-import { Link, type OnAnswer, type Server } from "./link.ts";
+import { Link, type OnAnswer, PATIENCE_MS, type Server } from "./link.ts";
 import { Lister } from "./lister.ts";
 import type { Mapping } from "./containment.ts";
 import { reopen } from "./reopen.ts";
@@ -39,8 +39,11 @@ const MOST_PINNED = 200;
 const LONGEST_MS = 9500;
 /** The same while the server works, but has answered all that was asked when the request came. */
 const LONGEST_SERVED_MS = 60_000;
-/** Milliseconds without a byte after which nobody waits on who has waited for a connection before. */
-const SILENT_MS = 2500;
+/**
+ * Milliseconds without a byte after which nobody waits on who has waited for a connection before: for that at most
+ * `PATIENCE_MS`, so that it is failed at `LONGEST_MS` if the connection says nothing more.
+ */
+const SILENT_MS = LONGEST_MS - PATIENCE_MS;
 
 export class Core {
   readonly front: Front;
@@ -276,11 +279,20 @@ export class Core {
       performance.now() - known.at < JUST_SEEN_MS;
   }
 
+  /** Answers with a handle; one that nobody waits for any more is closed. */
+  handOut(request: Request, handle: Handle): void {
+    if (this.front.handle(request.id, this.handles.name(handle))) return;
+    this.handles.all.delete(handle.key);
+    this.endWriting(handle);
+    if (handle.remote !== undefined) this.link.closeHandle(handle.remote);
+  }
+
   /** Goes on with the server's handle, which is opened first where there is none yet. */
   withRemote(request: Request, handle: Handle, then: (remote: Uint8Array) => void): void {
     if (handle.remote !== undefined) return then(handle.remote);
     request.keep();
     this.reach(handle, () => {
+      if (!this.front.awaits(request)) return;
       if (handle.remote !== undefined) then(handle.remote);
       else if (this.link.up) this.front.status(request.id, LOST);
       else this.wait(request);

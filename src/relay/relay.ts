@@ -162,6 +162,8 @@ function leadsOutside(core: Core, request: Request): boolean {
 }
 
 function serve(core: Core, request: Request): void {
+  // It may have been given up while it waited: what was reported as failed is not done later.
+  if (!core.front.awaits(request)) return;
   try {
     if (leadsOutside(core, request)) {
       return core.front.status(request.id, Status.NO_SUCH_FILE);

@@ -36,19 +36,21 @@ export function reopen(
     else handle.dead = true;
     finish();
   };
+  /** No answer: a silent connection that speaks again still has what was opened on it. */
+  const lost = (remote?: Uint8Array) => {
+    if (remote !== undefined) link.closeHandle(remote);
+    finish();
+  };
   let remote: Uint8Array | undefined;
   const decide = (type: number, answer: Reader | undefined) => {
-    if (answer === undefined) {
-      if (remote !== undefined) link.closeHandle(remote);
-      return finish();
-    }
+    if (answer === undefined) return lost(remote);
     if (remote === undefined || handle.detached) return another(remote);
     if (handle.changed) return finish(remote);
     const same = type === Type.ATTRS ? sameFile(handle, answer.rest()) : false;
     if (same !== undefined) return same ? finish(remote) : another(remote);
     const opened = remote;
     begins(link, opened, handle.content, (same) => {
-      if (same === undefined) finish();
+      if (same === undefined) lost(opened);
       else if (same && !handle.detached) finish(opened);
       else another(opened);
     });

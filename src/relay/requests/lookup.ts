@@ -129,7 +129,7 @@ export function opendir(core: Core, request: Request): void {
   const answer = (entries: Listing) => {
     const handle = core.handles.create(path, 0);
     handle.entries = entries;
-    core.front.handle(request.id, core.handles.name(handle));
+    core.handOut(request, handle);
   };
   const known = knownEntries(core, path);
   if (known !== undefined) return answer(known);
@@ -155,7 +155,7 @@ function openRemote(core: Core, request: Request, path: string): void {
       if (type !== Type.HANDLE) return false;
       const handle = core.handles.create(path, 0, false);
       handle.remote = answer.slice(4);
-      core.front.handle(request.id, core.handles.name(handle));
+      core.handOut(request, handle);
       return true;
     },
   });

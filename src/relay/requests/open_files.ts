@@ -50,7 +50,7 @@ export function open(core: Core, request: Request): void {
         (flags & Open.EXCLUSIVE || before?.kind !== "attrs");
       if (creates) journal?.created(handle.path);
       else if (flags & Open.TRUNCATE) journal?.changed(handle.path);
-      core.front.handle(request.id, core.handles.name(handle));
+      core.handOut(request, handle);
       return true;
     },
   });
@@ -80,7 +80,7 @@ function openKept(core: Core, request: Request, path: string): boolean {
     handle.vouched = !content.young;
     // Whoever found it in the tree knows it from an answer that is newer than any change.
     handle.known = { attrs: found.attrs.slice(), sequence: core.link.sequence, at: found.at };
-    core.front.handle(request.id, core.handles.name(handle));
+    core.handOut(request, handle);
     core.pinSoon();
     return true;
   }

@@ -263,3 +263,66 @@ Deno.test("what was failed during a silence and done all the same is seen after 
   assert.equal(await bench.finish(failure(bench.lstat("/a/f"))), Status.NO_SUCH_FILE);
   assert.equal(await bench.finish(bench.content("/c/f")), "one");
 });
+
+Deno.test("a small file whose reopening is held up by a silence leaves nothing open over there", async () => {
+  using bench = new Bench();
+  bench.put("/s", "A".repeat(6000));
+  await bench.open();
+  await bench.finish(bench.list("/"));
+  await bench.finish(bench.content("/s"));
+  const handle = await bench.finish(bench.openFile("/s"));
+  await bench.finish(bench.read(handle));
+  bench.put("/s", "A".repeat(7000));
+  bench.drop();
+  // OPEN and LSTAT are answered, and the comparison of the bytes is under way.
+  bench.host.work = (type) => type === Type.READ ? 8000 : 0;
+  const late = failure(bench.read(handle));
+  await bench.finish(late);
+  bench.host.work = () => 0;
+  await bench.clock.pass(10_000);
+  await bench.finish(bench.close(handle));
+  await bench.clock.pass(1000);
+  assert.equal(bench.host.connection?.handles.size, 0);
+});
+
+Deno.test("a file whose opening was given up is closed when the server opens it after all", async () => {
+  using bench = new Bench();
+  bench.put("/f", "data");
+  await bench.open();
+  // The link comes back after 6 s; then the server takes 5 more, behind the two files of /proc.
+  let opens = 0;
+  bench.host.work = (type) => type === Type.OPEN && ++opens > 2 ? 5000 : 0;
+  bench.host.freeze(6000);
+  bench.host.cut();
+  await bench.clock.pass(10);
+  const opened = bench.openFile("/f", Open.READ | Open.WRITE);
+  assert.equal(await bench.finish(failure(opened)), Status.IO_ERROR);
+  assert.equal(bench.core.link.up, true);
+  await bench.clock.pass(5000);
+  assert.deepEqual(
+    [
+      bench.host.connection?.handles.size,
+      bench.core.handles.all.size,
+      bench.core.tree.isWritingAny,
+    ],
+    [0, 0, false],
+  );
+});
+
+Deno.test("a connection that answers once after a silence and is silent again fails what waits within 10 s", async () => {
+  using bench = new Bench();
+  bench.put("/a", "a");
+  bench.put("/b", "b");
+  await bench.open();
+  bench.host.delay = 5;
+  const first = failure(bench.lstat("/a"));
+  await bench.clock.pass(1);
+  bench.host.freeze(7700);
+  await bench.clock.pass(8);
+  // The answer to the first is on its way; nothing else passes any more.
+  bench.host.freeze(30_000);
+  const start = bench.clock.now;
+  assert.equal(await bench.finish(failure(bench.lstat("/b"))), Status.IO_ERROR);
+  assert.ok(bench.clock.now - start <= 10_000, `${bench.clock.now - start} ms`);
+  await bench.finish(first);
+});

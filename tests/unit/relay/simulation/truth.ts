@@ -3,6 +3,7 @@
  * true at some moment of its span: from the last change of ours that was acknowledged, the last drop, or as long
  * before the question as the relay promises at most, whichever is latest, to its arrival.
  */
+import { SMALL_BYTES } from "../../../../src/relay/contents.ts";
 import type { FileSystem, Inode } from "./file_system.ts";
 import type { Seen } from "./local_client.ts";
 
@@ -87,6 +88,17 @@ export class Truth {
   candidates(path: string, asked: number): Inode[] {
     const inodes = this.files.during(path, this.since(path, asked));
     return inodes.filter((inode) => inode?.kind === "file") as Inode[];
+  }
+
+  /** Those of the others that begin with all that a small one of the files was since then. */
+  continuing(inodes: readonly Inode[], others: readonly Inode[], since: number): Inode[] {
+    const beginnings = inodes.flatMap((inode) => this.files.contentDuring(inode, since))
+      .map(({ data }) => data).filter(({ length }) => length <= SMALL_BYTES);
+    return others.filter((other) =>
+      beginnings.some((bytes) =>
+        bytes.length === 0 || this.holding([other], 0, bytes, since).length > 0
+      )
+    );
   }
 
   /** Those of the files in which these bytes stood at that place since then. */
