@@ -100,7 +100,7 @@ complete -c dockerdo -n '__dockerdo_of_exec | string match -q program' -a '(__do
 complete -c dockerdo -n '__dockerdo_of_exec | string match -q path' -a '(__dockerdo_inside path)'
 
 complete -c dockerdo -n __dockerdo_at_command -a install -d 'Set up the configuration, dodo, and completions'
-complete -c dockerdo -n '__dockerdo_in install' -l shell -x -a 'bash zsh fish' -d 'Only for these shells (default: those on the PATH)'
+complete -c dockerdo -n '__dockerdo_in install' -l shell -x -a 'bash zsh fish' -d 'Only for these shells (default: those that you use)'
 complete -c dockerdo -n '__dockerdo_in install' -l no-bashrc -d 'Leave ~/.bashrc as it is'
 complete -c dockerdo -n '__dockerdo_in install' -l uninstall -d 'Remove what install has added, and nothing else'
 complete -c dockerdo -n '__dockerdo_in install' -s y -l yes -d 'Do not ask'

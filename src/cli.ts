@@ -2,6 +2,7 @@ import type { Description, Entry } from "./command_line/describe.ts";
 import { endingAsText, Failure } from "./error.ts";
 import { surfaceSignals } from "./process/child.ts";
 import { type Context } from "./process/context.ts";
+import { quoteAll } from "./quote.ts";
 
 /** A verb of the command line; its file is loaded when the verb is used. */
 interface Verb {
@@ -159,10 +160,15 @@ async function runVerb(
   if (verb?.load === undefined) {
     const { nearest } = await import("./nearest.ts");
     const option = name.startsWith("-");
-    const near = nearest(
-      name,
-      option ? ["--help", "--version"] : entries().map(({ name }) => name),
-    );
+    const commands = entries().map(({ name }) => name);
+    const near = OTHER_NAMES[name] ?? nearest(name, option ? ["--help", "--version"] : commands);
+    const verb = option ? words.find((word) => commands.includes(word)) : undefined;
+    if (verb !== undefined) {
+      throw new Failure(`the option ${name} must follow the command`, {
+        exitCode: 2,
+        hint: `Type: dockerdo ${quoteAll([verb, name, ...words.filter((word) => word !== verb)])}`,
+      });
+    }
     throw new Failure(`there is no ${option ? "option" : "command"} ${JSON.stringify(name)}`, {
       exitCode: 2,
       hint: near === undefined
@@ -180,6 +186,13 @@ async function runVerb(
     passesOptions: verb.passesOptions === true,
   });
 }
+
+/** What other programs call a command of ours. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  ...{ ls: "list", ps: "list", down: "stop", remove: "rm", delete: "rm", info: "status" },
+  ...{ sh: "exec", shell: "exec", ssh: "exec", port: "forward", log: "logs" },
+  __proto__: null as unknown as string,
+};
 
 /** The verbs that a user is to know, in the order of the table. */
 function entries(): Entry[] {

@@ -9,19 +9,46 @@ export function progress(context: Context, place: Place, text: string): void {
   context.stderr(`${paint(context, `[${place}]`)} ${text}\n`);
 }
 
+const COLOURS = { red: 31, green: 32, yellow: 33 } as const;
+
 /** Text of lesser weight, where stderr is a terminal that shows it. */
 export function paint(context: Context, text: string): string {
-  return Deno.stderr.isTerminal() && !context.env["NO_COLOR"] ? `\x1b[2m${text}\x1b[22m` : text;
+  return context.hasColours?.("stderr") ? `\x1b[2m${text}\x1b[22m` : text;
 }
 
-/** Rows of words as a table without lines, its columns as wide as their longest word. */
-export function table(cells: readonly (readonly string[])[]): string {
+/** Text in a colour, where the stream is a terminal that shows it. */
+export function coloured(
+  context: Context,
+  text: string,
+  { colour, stream }: {
+    readonly colour: keyof typeof COLOURS | undefined;
+    readonly stream: "stdout" | "stderr";
+  },
+): string {
+  return colour !== undefined && context.hasColours?.(stream)
+    ? `\x1b[${COLOURS[colour]}m${text}\x1b[39m`
+    : text;
+}
+
+/**
+ * Rows of words as a table without lines, its columns as wide as their longest word. `painted` gets each word with
+ * the blanks up to the width of its column.
+ */
+export function table(
+  cells: readonly (readonly string[])[],
+  painted: (padded: string, at: { readonly row: number; readonly column: number }) => string = (
+    word,
+  ) => word,
+): string {
   const rows = cells.map((row) => row.map((cell) => visible(cell).replaceAll(/[\n\t]/g, " ")));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((word, at) => widths[at] = Math.max(widths[at] ?? 0, word.length));
   }
-  return rows.map((row) =>
-    `${row.map((word, at) => word.padEnd(widths[at] ?? 0)).join("  ").trimEnd()}\n`
+  return rows.map((words, row) =>
+    `${
+      words.map((word, column) => painted(word.padEnd(widths[column] ?? 0), { row, column }))
+        .join("  ").trimEnd()
+    }\n`
   ).join("");
 }

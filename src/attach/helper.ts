@@ -9,6 +9,7 @@ import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
 import HELPER from "./helper.sh" with { type: "text" };
 import SFTP from "./sftp.sh" with { type: "text" };
+import { enginePlace } from "../session/remote_host.ts";
 
 /** The label of a helper: the value is the id of the container that it is for. */
 export const HELPER_LABEL = "dockerdo.helper";
@@ -64,7 +65,7 @@ export async function provideHelperImage(
   const where = session.remoteHost?.name ?? "the local host";
   progress(
     context,
-    "remote",
+    enginePlace(session),
     `Building the helper's image on ${where}, once: ${baseImage} with sshd`,
   );
   await docker(context, session, {

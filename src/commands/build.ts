@@ -84,7 +84,8 @@ export async function build(
   if (code !== 0) {
     throw new Failure(`docker build failed with exit code ${code}`, {
       exitCode: code,
-      hint: `The Dockerfile is ${overlayPath(session)}: fix it and run dockerdo build again.`,
+      hint: "docker has printed the reason. If it is in the Dockerfile, fix " +
+        `${overlayPath(session)} and run dockerdo build again.`,
     });
   }
   if (context.dryRun) return;

@@ -11,6 +11,7 @@ import { reachRemoteHost } from "../lifecycle/connection.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
+import { enginePlace } from "../session/remote_host.ts";
 
 interface DockerfileFlags {
   readonly output?: string;
@@ -106,7 +107,7 @@ async function verified(
       dir: flags.output ?? temporary ?? "",
       tag,
       compose: options,
-      say: (text) => progress(context, "remote", text),
+      say: (text) => progress(context, enginePlace(facts.session), text),
     });
     report(context, found, flags);
   } finally {

@@ -10,6 +10,7 @@ import {
 import { diagnose } from "../doctor/doctor.ts";
 import type { Finding } from "../doctor/finding.ts";
 import { Failure } from "../error.ts";
+import { coloured } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { type Session } from "../session/session.ts";
 import { parseRemoteHost } from "../session/remote_host.ts";
@@ -41,7 +42,7 @@ async function doctor(context: Context, flags: DoctorFlags, name?: string): Prom
   const findings: Finding[] = [];
   for await (const finding of diagnose(context, { session, remote })) {
     findings.push(finding);
-    if (!flags.json) context.stdout(asText(finding));
+    if (!flags.json) context.stdout(asText(context, finding));
   }
   if (flags.json) context.stdout(`${JSON.stringify(findings, null, 2)}\n`);
   const missing = findings.filter(({ status }) => status === "missing");
@@ -66,10 +67,11 @@ function sessionOrFailure(
   }
 }
 
-function asText({ check, status, found, remedy }: Finding): string {
+const COLOURS = { ok: "green", warning: "yellow", missing: "red" } as const;
+
+function asText(context: Context, { check, status, found, remedy }: Finding): string {
   const indent = " ".repeat(9);
-  const line = `${status.padEnd(8)} ${check.padEnd(13)}  ${
-    found.replaceAll("\n", `\n${indent}`)
-  }\n`;
+  const word = coloured(context, status.padEnd(8), { colour: COLOURS[status], stream: "stdout" });
+  const line = `${word} ${check.padEnd(13)}  ${found.replaceAll("\n", `\n${indent}`)}\n`;
   return remedy === null ? line : `${line}${indent}${remedy.replaceAll("\n", `\n${indent}`)}\n`;
 }

@@ -4,6 +4,7 @@ import { type Shell, SHELLS } from "../command_line/completions/script.ts";
 import { type Completed } from "../command_line/describe.ts";
 import { confirm } from "../confirm.ts";
 import { Failure } from "../error.ts";
+import { coloured } from "../output.ts";
 import { applyChange, showChange } from "../install/file_change.ts";
 import { type InstallStep, leftovers, planSteps, shellsOf } from "../install/plan.ts";
 import type { Context } from "../process/context.ts";
@@ -33,7 +34,7 @@ export function install(
       shell: {
         kind: "enum",
         values: SHELLS,
-        brief: "Only for these shells (default: those on the PATH)",
+        brief: "Only for these shells (default: those that you use)",
         optional: true,
         variadic: ",",
       },
@@ -83,6 +84,14 @@ async function installAll(
 /** Whether there was nothing to do, or something that was done, or only shown. */
 type Outcome = "nothing" | "left" | "done";
 
+function colouredDiff(context: Context, diff: string): string {
+  const colours = { "+": "green", "-": "red" } as const;
+  return diff.replaceAll(
+    /^([+-]).*$/gm,
+    (line, sign: "+" | "-") => coloured(context, line, { colour: colours[sign], stream: "stderr" }),
+  );
+}
+
 /** Shows, asks and does. */
 async function perform(
   context: Context,
@@ -91,7 +100,7 @@ async function perform(
 ): Promise<Outcome> {
   for (const note of notes) context.stderr(`[local] ${note}\n`);
   if (changes.length === 0) return "nothing";
-  for (const change of changes) context.stderr(showChange(change));
+  for (const change of changes) context.stderr(colouredDiff(context, showChange(change)));
   if (context.dryRun) return "left";
   const question = uninstall ? `Remove this (${name})?` : `Make these changes (${name})?`;
   if (!yes && !await confirm(context, question)) return "left";

@@ -1,7 +1,7 @@
 import { plainCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { type Forward, readForwards } from "../forward/table.ts";
-import { table } from "../output.ts";
+import { coloured, table } from "../output.ts";
 import { formatAge } from "../units.ts";
 import type { Context } from "../process/context.ts";
 import { containerMount } from "../session/session.ts";
@@ -31,11 +31,29 @@ async function list(context: Context, flags: ListFlags): Promise<void> {
     context.stderr("There are no sessions. Start one with: source $(dockerdo init)\n");
     return;
   }
+  const head = ["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "PORTS", "AGE", "PROBLEM"];
   const rows = found.map((one) => asRow(one, Date.now()));
+  // A column that says nothing of any session is left out.
+  const shown = head.map((title, at) =>
+    !["PORTS", "PROBLEM"].includes(title) || rows.some((row) => !["", "-"].includes(row[at] ?? ""))
+  );
+  const state = head.indexOf("STATE");
   context.stdout(
-    table([["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "PORTS", "AGE", "PROBLEM"], ...rows]),
+    table(
+      [head, ...rows].map((row) => row.filter((_, at) => shown[at])),
+      (word, { row, column }) => {
+        if (row === 0 || column !== state) return word;
+        return coloured(context, word, { colour: STATE_COLOURS[word.trim()], stream: "stdout" });
+      },
+    ),
   );
 }
+
+const STATE_COLOURS: Readonly<Record<string, "red" | "green" | "yellow">> = {
+  running: "green",
+  unknown: "yellow",
+  damaged: "red",
+};
 
 interface Listed extends Surveyed {
   /** As the session's table has them: whether a port answers is for its own command to say. */
@@ -77,5 +95,7 @@ function asRow({ dir, session, state, mount, forwards, problem }: Listed, now: n
     forwards.map(({ direction, localPort, containerPort }) =>
       direction === "local" ? localPort : `<${containerPort}`
     ).join(" ") || "-";
-  return [session.name, hostOf(session), session.baseImage, state, shown, ports, age, why];
+  const none = session.containerId === null ? "not run" : "removed";
+  const word = state === "none" ? none : state;
+  return [session.name, hostOf(session), session.baseImage, word, shown, ports, age, why];
 }

@@ -43,7 +43,7 @@ export const command = sessionCommand({
 export async function push(context: Context, found: Session): Promise<void> {
   const began = Date.now();
   if (found.remoteHost === null) {
-    progress(context, "local", "There is nothing to push: the container is to run here");
+    progress(context, "local", "Nothing to push: the container runs on this host");
     return;
   }
   const image = await inspectImage(context, "local", found.imageTag);

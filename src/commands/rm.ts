@@ -14,7 +14,7 @@ import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { removeSession } from "../lifecycle/remove.ts";
 import { type Session } from "../session/session.ts";
-import { remoteHostForSsh } from "../session/remote_host.ts";
+import { enginePlace, remoteHostForSsh } from "../session/remote_host.ts";
 
 interface RmFlags {
   readonly force: boolean;
@@ -54,7 +54,7 @@ async function detach(
   await disconnectContainer(context, session, { force: flags.force });
   if (reached) await removeHelpers(context, session);
   await removeSession(context, session, { force: flags.force, delete: true, reached });
-  progress(context, "remote", `${session.containerName} is left as it is`);
+  progress(context, enginePlace(session), `${session.containerName} is left as it is`);
 }
 
 function goOnWithout(
@@ -94,7 +94,7 @@ async function removeContainers(context: Context, session: Session, flags: RmFla
   // The mount goes first: a program that uses it must not find its server gone.
   await disconnectContainer(context, session, { force: flags.force });
   for (const { id, name } of containers) {
-    progress(context, "remote", `Removing the container ${name}`);
+    progress(context, enginePlace(session), `Removing the container ${name}`);
     await docker(context, session, { words: ["rm", "-fv", id], doing: "Removing the container" });
   }
 }

@@ -35,7 +35,7 @@ import { checkMountPoint } from "../mount/mount.ts";
 import { isMounted } from "../mount/table.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
-import { remoteHostForSsh } from "../session/remote_host.ts";
+import { enginePlace, remoteHostForSsh } from "../session/remote_host.ts";
 import { containerMount, type MountKind, type Session } from "../session/session.ts";
 import { updateSession } from "../session/store.ts";
 
@@ -124,7 +124,7 @@ async function bringUp(
   await checkImage(context, session);
 
   await using undo = new AsyncDisposableStack();
-  progress(context, "remote", `Starting the container ${session.containerName}`);
+  progress(context, enginePlace(session), `Starting the container ${session.containerName}`);
   deferUndo(undo, context, () => undoRun(context, session));
   const containerId = await dockerRun(context, session, runArguments);
   if (!context.dryRun) {

@@ -25,6 +25,7 @@ import type { Context } from "../process/context.ts";
 import { containerMount, type MountKind, type Session } from "../session/session.ts";
 import { updateSession } from "../session/store.ts";
 import { stopMaster } from "../ssh/master.ts";
+import { enginePlace } from "../session/remote_host.ts";
 
 interface StartFlags extends SessionFlags {
   readonly mount?: MountKind;
@@ -87,7 +88,7 @@ async function startContainer(
     });
   }
   if (container.status !== "running") {
-    progress(context, "remote", `Starting the container ${container.name}`);
+    progress(context, enginePlace(session), `Starting the container ${container.name}`);
     const verb = container.status === "paused" ? ["unpause"] : ["start", ...words];
     await docker(context, session, {
       words: [...verb, container.id],

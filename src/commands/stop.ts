@@ -6,6 +6,7 @@ import { docker } from "../docker.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
+import { enginePlace } from "../session/remote_host.ts";
 
 interface StopFlags {
   readonly force: boolean;
@@ -30,15 +31,19 @@ async function stop(context: Context, session: Session, flags: StopFlags): Promi
 async function stopContainer(context: Context, session: Session): Promise<void> {
   if (session.attached !== null) {
     await removeHelpers(context, session);
-    progress(context, "remote", `${session.containerName} runs on: it is not dockerdo's`);
+    progress(
+      context,
+      enginePlace(session),
+      `${session.containerName} runs on: it is not dockerdo's`,
+    );
     return;
   }
   const container = await findContainer(context, session);
   if (container === undefined || ["exited", "created", "dead"].includes(container.status)) {
-    progress(context, "remote", `The container of ${session.name} is not running`);
+    progress(context, enginePlace(session), `The container of ${session.name} is not running`);
     return;
   }
-  progress(context, "remote", `Stopping the container ${container.name}`);
+  progress(context, enginePlace(session), `Stopping the container ${container.name}`);
   await docker(context, session, {
     words: ["stop", container.id],
     doing: "Stopping the container",

@@ -21,9 +21,9 @@ type UpFlags = Omit<InitFlags, "mount" | "remoteDelay">;
 
 export const command = plainCommand<UpFlags, string[]>({
   about:
-    "Does what is left to do from nothing to the mount: init, build where there is no image yet (on the side where " +
-    "it costs less), push, run or start; then prints the path of the activate script. Fine to repeat. NAME comes " +
-    "first; every option that is not init's is one of docker run.\n\n" +
+    "Runs the steps that are not done yet: init, build (on the host where it costs less), push, run or start. Then " +
+    "prints the path of the activate script. Can be repeated. The session's name, if given, is the first argument; " +
+    "options that are not init's go to docker run.\n\n" +
     "  source $(dockerdo up demo --remote reykjavik --image debian:bookworm)\n" +
     "  source $(dockerdo up demo)",
   flags: OWN_FLAGS,
@@ -43,10 +43,10 @@ async function up(
   if (known !== undefined) refuseOther(known, flags);
   const session = known ?? await step("init", "", () => begin(context, flags, name));
   if (context.dryRun && known === undefined) {
-    progress(context, "local", "Then: build, push where the image is not, and run");
+    progress(context, "local", "Then: build, push and run, as far as they are needed");
     return;
   }
-  const again = `dockerdo up ${session.name} goes on from here.`;
+  const again = `dockerdo up ${session.name} continues from here.`;
   await step(
     "reaching the host",
     again,
@@ -54,7 +54,7 @@ async function up(
   );
   await bringUp(context, { session: loadSession(session.dir), flags, runArguments, again });
   await printScript(context, session, flags);
-  progress(context, "container", `Next: source it, then dodo COMMAND`);
+  progress(context, "container", "Next: dodo COMMAND");
 }
 
 /** The session of this name; without a name, the one whose work dir this directory is. */
@@ -70,8 +70,8 @@ function refuseOther(session: Session, { remote, local, image }: UpFlags): void 
   const otherHost = local ? session.remoteHost !== null : remote !== undefined && remote !== host;
   if (!otherHost && (image === undefined || image === session.baseImage)) return;
   throw usageFailure(
-    `the session ${session.name} is there already, with ${session.baseImage} on ${host}`,
-    `Leave --remote and --image out to take it up, or remove it first: dockerdo rm --delete ${session.name}`,
+    `the session ${session.name} already exists, with ${session.baseImage} on ${host}`,
+    `Leave out --remote and --image to continue it, or remove it first: dockerdo rm --delete ${session.name}`,
   );
 }
 
@@ -88,7 +88,7 @@ async function bringUp(
   const container = await findContainer(context, session);
   if (container?.status === "running") {
     await step("reconnect", again, () => reconnect(context, session, { interactive: true }));
-    progress(context, "container", `Runs already: ${containerMount(session)}`);
+    progress(context, "container", `Already running: ${containerMount(session)}`);
     return;
   }
   if (container !== undefined && container.status !== "created") {
@@ -113,7 +113,7 @@ async function bringUp(
 async function buildSide(context: Context, session: Session): Promise<"local" | "remote" | "push"> {
   if (session.remoteHost === null) return "local";
   if (!await isOnPath(context, "docker")) {
-    progress(context, "remote", "Building there: there is no docker here");
+    progress(context, "remote", "Building on the remote host: this host has no docker");
     return "remote";
   }
   const has = async (engine: EngineHost, reference: string): Promise<boolean> =>
@@ -124,16 +124,16 @@ async function buildSide(context: Context, session: Session): Promise<"local" | 
   if (await has("local", session.imageTag)) return "push";
   const dockerfile = await readOverlay(session);
   if (dockerfile !== undefined && needsContext(dockerfile)) {
-    progress(context, "local", "Building here: the Dockerfile takes files of this directory");
+    progress(context, "local", "Building here: the Dockerfile copies files of this directory");
     return "local";
   }
   const isThere = await has(session, session.baseImage);
   if (!isThere && await has("local", session.baseImage)) {
-    progress(context, "local", `Building here: ${session.baseImage} is here and not there`);
+    progress(context, "local", `Building here: only this host has ${session.baseImage}`);
     return "local";
   }
-  const why = isThere ? `${session.baseImage} is there` : "then nothing has to be pushed";
-  progress(context, "remote", `Building there: ${why}`);
+  const why = isThere ? `it has ${session.baseImage}` : "then there is nothing to push";
+  progress(context, "remote", `Building on the remote host: ${why}`);
   return "remote";
 }
 

@@ -186,6 +186,16 @@ function asCommand([name = "", ...words]: readonly string[]): string {
   return [quoted, ...words.map(shown)].join(" ");
 }
 
+// A line of `dodo -c` as it was typed, unless it could change what the lines after it do.
+function asLine(command: readonly string[]): string {
+  const [shell, option, line = "", name] = command;
+  const isTyped = shell === "/bin/sh" && option === "-c" && name === "dodo" && command.length === 4;
+  const harmless = /^[^\n#\\]+$/.test(line) && shown(line) === quote(line) &&
+    !/\b(cd|exit|exec|export|set|unset|umask|trap|return|read|alias|eval|source)\b|\w=|^\s*[.:]|\$[0-9@*#]|<<|&\s*$/
+      .test(line);
+  return isTyped && harmless ? line : asCommand(command);
+}
+
 /**
  * Turns executions into lines of shell, one after the other: `cd` where the directory changes, the command,
  * and a mark behind one that failed.
@@ -197,7 +207,7 @@ export function executionRenderer(): (execution: Execution) => string[] {
     if (cwd !== directory) lines.push(`cd ${shown(cwd)}`);
     directory = cwd;
     if (command.length === 0) return [...lines, "# a login shell"];
-    const line = asCommand(command);
+    const line = exitCode === 0 ? asLine(command) : asCommand(command);
     lines.push(exitCode === 0 ? line : `${line}  # exit code ${exitCode}`);
     return lines;
   };

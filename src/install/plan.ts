@@ -25,9 +25,27 @@ export interface InstallRequest {
   readonly bashrc: boolean;
 }
 
-/** The shells that the user has, by the PATH. */
+/** The shells that are on the PATH and that the user uses: the login shell, and those with a start-up file. */
 export function shellsOf(context: Context): Shell[] {
-  return SHELLS.filter((shell) => findProgram(context, shell) !== undefined);
+  const home = homeDirectory(context);
+  const startUp = {
+    bash: `${home}/.bashrc`,
+    zsh: `${context.env["ZDOTDIR"] || home}/.zshrc`,
+    fish: `${parent(userDirectory(context, "CONFIG"))}/fish`,
+  };
+  const login = (context.env["SHELL"] ?? "").split("/").at(-1);
+  return SHELLS.filter((shell) =>
+    findProgram(context, shell) !== undefined && (shell === login || isThere(startUp[shell]))
+  );
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The changes that install or uninstall takes, one step after the other; a step that can't be is a failure. */

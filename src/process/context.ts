@@ -11,8 +11,20 @@ export function hostContext(): Context {
     dryRun: false,
     sharedShells: true,
     stdout: (text) => writeAll(Deno.stdout, text),
-    stderr: (text) => void writeAll(Deno.stderr, visible(text)),
+    stderr: (text) => void writeAll(Deno.stderr, redName(env, visible(text))),
+    hasColours: (stream) => hasColours(env, stream),
   };
+}
+
+// The NO_COLOR of no-color.org; TERM says that a terminal has none.
+function hasColours(env: Readonly<Record<string, string>>, stream: "stdout" | "stderr"): boolean {
+  return !env["NO_COLOR"] && env["TERM"] !== "dumb" && Deno[stream].isTerminal();
+}
+
+function redName(env: Readonly<Record<string, string>>, text: string): string {
+  return text.startsWith("dockerdo: ") && hasColours(env, "stderr")
+    ? text.replace("dockerdo:", "\x1b[31m$&\x1b[39m")
+    : text;
 }
 
 /** The arguments of this process. Where bin/dockerdo has put a dot behind each, it goes. */
@@ -76,6 +88,8 @@ export interface Context {
   readonly dryRun: boolean;
   /** Ask a remote host through one shell that stays until the end, as a process of its own may. */
   readonly sharedShells?: boolean;
+  /** Whether a stream is a terminal that shows colours, and NO_COLOR allows them. */
+  readonly hasColours?: (stream: "stdout" | "stderr") => boolean;
   /** Returns false where nobody reads any more. */
   readonly stdout: (text: string) => boolean | void;
   readonly stderr: (text: string) => void;

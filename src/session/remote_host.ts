@@ -33,6 +33,13 @@ export function parseRemoteHost(text: string): RemoteHost {
   return { name, user, port };
 }
 
+/** Where the engine of a session is, as a line of progress names it. */
+export function enginePlace(
+  { remoteHost }: { readonly remoteHost: RemoteHost | null },
+): "local" | "remote" {
+  return remoteHost === null ? "local" : "remote";
+}
+
 /** A remote host as a user writes it: what {@link parseRemoteHost} reads. */
 export function remoteHostText({ name, user, port }: RemoteHost): string {
   const plain = name.includes(":") ? `[${name}]` : name;

@@ -9,7 +9,7 @@ for (const where of ["--remote reykjavik", "--local"]) {
     assert.equal(first.code, 0, first.stderr);
     assert.match(first.stdout, /^\/\S+\/raised\/activate\n$/);
     if (where !== "--local") {
-      assert.match(first.stderr, /Building there: lab\/debian:bookworm is there/);
+      assert.match(first.stderr, /Building on the remote host: it has lab\/debian:bookworm/);
     }
     const use = `source ${first.stdout.trim()} 2>/dev/null`;
     assert.equal(
@@ -18,16 +18,16 @@ for (const where of ["--remote reykjavik", "--local"]) {
     );
     const second = await user.types("dockerdo up raised");
     assert.deepEqual([second.code, second.stdout], [0, first.stdout]);
-    assert.match(second.stderr, /Runs already/);
+    assert.match(second.stderr, /Already running/);
     assert.doesNotMatch(second.stderr, /Building|Pushed|Starting/);
-    // There is nothing to push to the local host, which is no failure.
+    // Nothing to push to the local host is no failure.
     if (where === "--local") await user.does("dockerdo push raised");
     await user.does(`${use}; dockerdo stop && dockerdo up raised && dodo true`);
     const other = await user.types("dockerdo up raised --image other:1");
     assert.deepEqual([other.code, other.stdout], [2, ""]);
     assert.match(
       other.stderr,
-      /^dockerdo: the session raised is there already, with lab\/debian:bookworm/m,
+      /^dockerdo: the session raised already exists, with lab\/debian:bookworm/m,
     );
   });
 }
@@ -39,6 +39,6 @@ Deno.test("a step of up that fails is named, with how to go on", async () => {
   );
   assert.deepEqual([failed.code, failed.stdout], [1, ""]);
   assert.match(failed.stderr, /^dockerdo: run failed: /m);
-  assert.match(failed.stderr, /dockerdo up broken goes on from here\.$/m);
+  assert.match(failed.stderr, /dockerdo up broken continues from here\.$/m);
   assert.equal((await user.types("dockerdo up broken --cpus=1")).code, 0);
 });

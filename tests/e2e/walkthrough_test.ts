@@ -156,7 +156,7 @@ Deno.test("a session goes from init to rm on the local host", async () => {
   await user.does("dockerdo build && dockerdo run");
   const push = await user.types("dockerdo push");
   assert.equal(push.code, 0);
-  assert.match(push.stderr, /nothing to push/);
+  assert.match(push.stderr, /Nothing to push/);
   assert.equal(
     await user.does("dodo pwd", { cwd: `${user.workDir}/container/usr/bin` }),
     "/usr/bin\n",

@@ -61,6 +61,25 @@ for (
   });
 }
 
+for (const [typed, meant] of [["ps", "list"], ["down", "stop"], ["shell", "exec"]] as const) {
+  Deno.test(`${typed}, as other programs have it, is answered with ${meant}`, async () => {
+    const { code, stderr } = await call([typed]);
+    assert.deepEqual([code, stderr], [
+      2,
+      `dockerdo: there is no command "${typed}"\n  Did you mean: dockerdo ${meant}\n`,
+    ]);
+  });
+}
+
+Deno.test("an option in front of the command is answered with the right order", async () => {
+  assert.deepEqual(await call(["-v", "rm", "--force", "my demo"]), {
+    code: 2,
+    stdout: "",
+    stderr:
+      "dockerdo: the option -v must follow the command\n  Type: dockerdo rm -v --force 'my demo'\n",
+  });
+});
+
 for (const typed of ["frobnicate-it", "constructor", ""]) {
   Deno.test(`${JSON.stringify(typed)} is no command, and none is proposed`, async () => {
     assert.deepEqual(await call([typed]), {

@@ -126,6 +126,28 @@ Deno.test("executionRenderer() and renderEnvironment() write what a shell runs a
   );
 });
 
+Deno.test("a line of dodo -c is written as it was typed, unless the lines after it would run otherwise", () => {
+  const ofLine = (line: string, more: Partial<Execution> = {}): string =>
+    executionRenderer()(execution({ command: ["/bin/sh", "-c", line, "dodo"], ...more })).at(-1) ??
+      "";
+  assert.deepEqual(
+    [
+      "ps ax | grep python",
+      "make && make install",
+      "cd /srv && make",
+      "A=1; make",
+      "exit 3",
+      "echo x # y",
+      "echo a\necho b",
+      'echo "$1"',
+      "sleep 9 &",
+    ].map((line) => ofLine(line) === line),
+    [true, true, false, false, false, false, false, false, false],
+  );
+  assert.equal(ofLine("cd /srv && make"), "/bin/sh -c 'cd /srv && make' dodo");
+  assert.equal(ofLine("false", { exitCode: 1 }), "/bin/sh -c false dodo  # exit code 1");
+});
+
 for (const word of ["A=b", "if", "time"]) {
   Deno.test(`executionRenderer() writes a command of the name ${word} as a command`, async () => {
     using dir = temporaryDir();

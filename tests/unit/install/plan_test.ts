@@ -47,7 +47,8 @@ function newHome(env: Readonly<Record<string, string>> = {}): Home {
         env: { HOME: path, PATH: `${programs}:${BIN}`, ...env },
         cwd: path,
       });
-      return { code: await main(["install", ...words], context), ...context.written };
+      const shells = words.includes("--shell") ? [] : ["--shell", "bash,zsh,fish"];
+      return { code: await main(["install", ...words, ...shells], context), ...context.written };
     },
     tree: () => look("", {}),
     [Symbol.dispose]: () => dir[Symbol.dispose](),

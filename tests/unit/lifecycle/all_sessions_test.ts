@@ -160,9 +160,9 @@ Deno.test("list prints a table, or JSON; with nothing to list stdout is empty, o
   assert.equal(await main(["list"], plain), 0);
   const [head = "", row = ""] = plain.written.stdout.split("\n");
   assert.deepEqual(head.split(/ {2,}/), [
-    ...["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "PORTS", "AGE", "PROBLEM"],
+    ...["NAME", "HOST", "IMAGE", "STATE", "MOUNT", "AGE"],
   ]);
-  assert.match(row, /^s0 +near +debian:bookworm +none +- +- +\d+s$/);
+  assert.match(row, /^s0 +near +debian:bookworm +not run +- +\d+s$/);
   const json = context();
   assert.equal(await main(["list", "--json"], json), 0);
   assert.deepEqual(JSON.parse(json.written.stdout), [{
