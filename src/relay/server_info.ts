@@ -27,11 +27,15 @@ const PLAIN = new Set([
   "iso9660",
 ]);
 const ALWAYS_SPECIAL = ["/proc", "/sys", "/dev"];
+
+/** What the kernel makes up; below the first such mount there may be others. */
+const KERNEL = new Set(["proc", "sysfs"]);
 const PIECE = 32 * 1024;
 const LONGEST = 1 << 20;
 
 export class Areas {
   #mounts = new Map<string, boolean>(ALWAYS_SPECIAL.map((path) => [path, false]));
+  #kernel: ReadonlySet<string> = new Set();
   #offset: number | undefined;
   #boot: string | undefined;
 
@@ -51,7 +55,9 @@ export class Areas {
       if (isPlain(attrs)) this.#offset = mtimeOf(attrs) - performance.now() / 1000;
     });
     readAll(link, "/proc/self/mountinfo", (text) => {
-      if (text !== undefined) this.#mounts = parseMounts(text);
+      if (text === undefined) return;
+      this.#mounts = parseMounts(text);
+      this.#kernel = parseKernelMounts(text);
     });
   }
 
@@ -71,6 +77,14 @@ export class Areas {
   }
 
   /**
+   * Whether a directory is the server's /proc or /sys, whose names are listed to nobody: a program that walks the
+   * mount would fall into a tree without an end. What is named there is there.
+   */
+  isKernel(path: string): boolean {
+    return this.#kernel.has(path);
+  }
+
+  /**
    * Seconds since 1970 on the server, good to a second or two. It stands still while this machine sleeps: too
    * early is the safe side.
    */
@@ -79,22 +93,32 @@ export class Areas {
   }
 }
 
-/** Mount points, and whether what is mounted there is plain (proc(5), "mountinfo"). */
+/** Mount points, and whether what is mounted there is plain. */
 export function parseMounts(text: string): Map<string, boolean> {
-  const mounts = new Map<string, boolean>();
-  for (const line of text.split("\n")) {
+  const mounts = new Map(mountsIn(text).map(({ path, type }) => [path, PLAIN.has(type)]));
+  for (const path of ALWAYS_SPECIAL) mounts.set(path, false);
+  return mounts;
+}
+
+/** The outermost mount points of proc and sysfs. */
+export function parseKernelMounts(text: string): ReadonlySet<string> {
+  const paths = mountsIn(text).filter(({ type }) => KERNEL.has(type)).map(({ path }) => path);
+  return new Set(paths.filter((path) => !paths.some((above) => path.startsWith(`${above}/`))));
+}
+
+/** Mount points and types in the text of /proc/self/mountinfo (proc(5)). */
+function mountsIn(text: string): { readonly path: string; readonly type: string }[] {
+  return text.split("\n").flatMap((line) => {
     const [before, after] = line.split(" - ");
     const point = before?.split(" ")[4];
     const type = after?.split(" ")[0];
-    if (point === undefined || type === undefined || point === "/") continue;
+    if (point === undefined || type === undefined || point === "/") return [];
     const path = point.replace(
       /\\([0-7]{3})/g,
       (_, code) => String.fromCharCode(parseInt(code, 8)),
     );
-    mounts.set(path, PLAIN.has(type));
-  }
-  for (const path of ALWAYS_SPECIAL) mounts.set(path, false);
-  return mounts;
+    return [{ path, type }];
+  });
 }
 
 function readAll(link: Link, path: string, done: (text: string | undefined) => void): void {

@@ -111,10 +111,14 @@ const HABITS: readonly Habit[] = [
     typed: "dodo bash --norc",
     keys: [
       ["#", "suspend\r"],
-      ["#", "sleep 60\r"],
-      ["sleep 60", "\x1a"],
+      // What it prints shows that it has the terminal; the line that is typed does not have it.
+      [
+        "#",
+        "bash -c 'trap \"echo c$((1))nt\" CONT; echo $((40 + 2)); while :; do sleep 0.1; done'\r",
+      ],
+      ["42", "\x1a"],
       ["Stopped", "fg\r"],
-      ["sleep 60\r\n", "\x03"],
+      ["c1nt", "\x03"],
       ["#", "exit 3\r"],
     ],
     code: 3,
@@ -180,11 +184,79 @@ const HABITS: readonly Habit[] = [
     typed: "mkdir again && cd again && rmdir ../again && mkdir ../again && dodo echo here",
     stdout: "here\n",
   },
+  {
+    name: "-e NAME and --env-file of run take their values from the local shell",
+    typed: "dodo printenv FROM_LONDON IN_FILE LOCAL_ONLY",
+    stdout: "a  'b'\n1\n2\n",
+  },
+  {
+    name: "find, rg and fd from the mount's root do not walk through /proc and /sys",
+    typed: `dodo sh -c 'echo needle-in-here >/srv/app/hay'
+      find container -name hay; rg -l needle-in-here container; fdfind -u '^hay$' container
+      ls -A container/proc container/sys; ls -d container/proc/1/comm; dodo rm /srv/app/hay`,
+    stdout: "container/srv/app/hay\ncontainer/srv/app/hay\ncontainer/srv/app/hay\n" +
+      "container/proc:\n\ncontainer/sys:\ncontainer/proc/1/comm\n",
+    stderr: "",
+  },
+  {
+    name: "top goes on after Ctrl-Z, and q ends it",
+    typed: "dodo top",
+    keys: [["PID USER", "\x1a"], ["PID USER", ""], ["PID USER", "q"]],
+  },
+  {
+    name: "vi writes a file that is seen outside at once",
+    typed: "dodo vim.tiny -u NONE /srv/app/new && cat container/srv/app/new",
+    keys: [
+      ["[New", "\x1a"],
+      ["~", "ihei verden\x1b:wq\r"],
+      ["written", ""],
+      ["hei verden\r\n", ""],
+    ],
+  },
+  {
+    name: "less goes on after Ctrl-Z, searches, and q ends it",
+    typed: "dodo less /etc/passwd",
+    keys: [["root:x:0", "\x1a"], ["root:x:0", "/nobody\r"], ["nobody", "q"]],
+  },
+  {
+    name: "watch here and watch there, each ended by Ctrl-C",
+    typed: "watch -n 1 dodo echo here; dodo watch -n 1 echo there",
+    keys: [["here", "\x03"], ["there", "\x03"]],
+  },
+  {
+    name: "sudo -E",
+    typed: `cd container/etc && sudo -E env "PATH=$PATH" dodo -e A pwd`,
+    stdout: "/etc\n",
+  },
+  {
+    name: "two terminals at once are two terminals there",
+    typed: `for n in 1 2; do
+        script -qec "dodo sh -c 'tty; touch /srv/app/$n; until [ -e /srv/app/1 -a -e /srv/app/2 ]; do sleep 0.1; done'" \
+          /dev/null </dev/null >$TMPDIR/$n &
+      done; wait; cat $TMPDIR/1 $TMPDIR/2 | tr -d '\\r' | sort -u | grep -c pts; dodo rm /srv/app/1 /srv/app/2`,
+    stdout: "2\n",
+  },
+  {
+    name: "a command that waits for another one's lock is ended by a signal",
+    typed: `flock $DOCKERDO_SESSION_DIR/lifecycle.lock sleep 60 & holder=$!
+      until ! flock -n $DOCKERDO_SESSION_DIR/lifecycle.lock true; do sleep 0.05; done
+      dockerdo stop 2>$TMPDIR/out & job=$!; until grep -q Waiting $TMPDIR/out; do sleep 0.05; done
+      kill -TERM $job; wait $job; code=$?; pkill -P $holder; cat $TMPDIR/out; exit $code`,
+    code: 143,
+    stdout:
+      /^\[local\] Waiting for another dockerdo command in habits[^]*interrupted by SIGTERM\n$/,
+  },
 ];
 
 Deno.test("habits of a shell", async (t) => {
   await using user = await newUser();
-  await user.runs(`habits --remote reykjavik --image ${BASE_IMAGE}`);
+  await user.begins(`habits --remote reykjavik --image ${BASE_IMAGE}`);
+  await user.does(`dockerdo build --remote && printf 'IN_FILE=1\\n# none\\nLOCAL_ONLY\\n' >vars &&
+    LOCAL_ONLY=2 FROM_LONDON="a  'b'" dockerdo run -e FROM_LONDON --env-file vars`);
+  // What a Debian's small image has not.
+  await user.does(
+    "cp -L $(command -v less) $(readlink -f $(command -v vim.tiny || command -v vi)) container/usr/bin/",
+  );
   for (const habit of HABITS) {
     await t.step(habit.name, async () => {
       const { code, stdout, stderr } = await play(user, habit);

@@ -3,7 +3,9 @@
 
 usage: terminal.py STEPS COMMAND...   STEPS is JSON: a list of [what the screen must show first, the keys to send]
 
-What is awaited must come after the last step's keys, within 20 seconds. Prints all that the terminal showed; the exit
+What is awaited must come after the last step's keys, within 20 seconds. A control key waits, for 5 seconds at most,
+until the terminal is raw: the output of a command over a control master comes on the screen by itself, and may be
+earlier than the ssh that then takes the keys. Prints all that the terminal showed; the exit
 code is the program's (128+n after signal n), 124 where something was awaited in vain.
 """
 import json
@@ -11,9 +13,15 @@ import os
 import pty
 import select
 import sys
+import termios
 import time
 
 LIMIT_S = 20
+RAW_LIMIT_S = 5
+
+
+def is_canonical(terminal):
+    return bool(termios.tcgetattr(terminal)[3] & termios.ICANON)
 
 
 def main(steps, argv):
@@ -45,6 +53,10 @@ def main(steps, argv):
                 missing = awaited
         if missing is not None:
             break
+        if keys and keys[0] < " " and keys[0] != "\r":
+            until = time.monotonic() + RAW_LIMIT_S
+            while is_canonical(terminal) and time.monotonic() < until:
+                time.sleep(0.01)
         if keys:
             seen = len(shown)
             os.write(terminal, keys.encode())

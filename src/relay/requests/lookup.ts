@@ -3,7 +3,7 @@ import { contain, isTarget, needsServer } from "../containment.ts";
 import type { Core } from "../core.ts";
 import { LOST, type Request } from "../client.ts";
 import type { Handle } from "../handles.ts";
-import type { Listing } from "../directory.ts";
+import { Listing } from "../directory.ts";
 import { join, parentOf } from "../tree.ts";
 import { isLink, Status, Type } from "../wire.ts";
 
@@ -121,8 +121,16 @@ function linksAhead(core: Core, path: string): void {
   }
 }
 
+/** What a directory lists whose names are listed to nobody: see {@link Areas.isKernel}. */
+const NOTHING = new Listing();
+
 export function opendir(core: Core, request: Request): void {
   const given = request.fields().text();
+  if (core.areas.isKernel(given)) {
+    const handle = core.handles.create(given, 0);
+    handle.entries = NOTHING;
+    return core.handOut(request, handle);
+  }
   const path = core.keyOf(given);
   if (path === undefined || core.lister.isHuge(path)) return openRemote(core, request, given);
   core.scan.visit(path, true);
@@ -194,6 +202,7 @@ export function readdir(core: Core, request: Request, handle: Handle): void {
 
 /** The directory as it is now, from its beginning. */
 function rewind(core: Core, request: Request, handle: Handle): void {
+  if (handle.entries === NOTHING) return core.front.status(request.id, Status.EOF);
   if (!core.link.up) return core.wait(request);
   request.keep();
   const again = (entries: Listing | undefined) => {
