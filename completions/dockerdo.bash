@@ -202,7 +202,7 @@ __dockerdo_option() { compopt -o "$1" 2>/dev/null || :; }
 __dockerdo_declared() {
   case $1 in
     install)
-      options='--shell --no-bashrc --uninstall -y --yes -v --verbose -n --dry-run -h --help'
+      options='--shell --no-bashrc --no-ssh-config --uninstall -y --yes -v --verbose -n --dry-run -h --help'
       values='--shell=bash|zsh|fish'
       ;;
     completions)

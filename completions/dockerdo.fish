@@ -102,6 +102,7 @@ complete -c dockerdo -n '__dockerdo_of_exec | string match -q path' -a '(__docke
 complete -c dockerdo -n __dockerdo_at_command -a install -d 'Set up the configuration, dodo, and completions'
 complete -c dockerdo -n '__dockerdo_in install' -l shell -x -a 'bash zsh fish' -d 'Only for these shells (default: those that you use)'
 complete -c dockerdo -n '__dockerdo_in install' -l no-bashrc -d 'Leave ~/.bashrc as it is'
+complete -c dockerdo -n '__dockerdo_in install' -l no-ssh-config -d 'Leave ~/.ssh/config as it is'
 complete -c dockerdo -n '__dockerdo_in install' -l uninstall -d 'Remove what install has added, and nothing else'
 complete -c dockerdo -n '__dockerdo_in install' -s y -l yes -d 'Do not ask'
 complete -c dockerdo -n '__dockerdo_in install' -s v -l verbose -d 'Print each child process as a line for the shell'

@@ -7,6 +7,7 @@ import { parseReference } from "../image/reference.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
+import COMMAND from "./command.sh" with { type: "text" };
 import HELPER from "./helper.sh" with { type: "text" };
 import SFTP from "./sftp.sh" with { type: "text" };
 import { enginePlace } from "../session/remote_host.ts";
@@ -38,12 +39,17 @@ export function helperDockerfile(baseImage: string): string {
   return `${overlayDockerfile({ baseImage, distro, user: "root" })}
 # A helper of dockerdo attach: no key of its own, and the files of the container that it is started for.
 RUN ${INSTALL[distro]}
-RUN sed -i 's#^Subsystem .*#Subsystem sftp /etc/dockerdo/sftp#' /etc/dockerdo/sshd_config && \\
+RUN sed -i 's#^Subsystem .*#Subsystem sftp /etc/dockerdo/sftp\\nForceCommand /etc/dockerdo/command#' \\
+    /etc/dockerdo/sshd_config && \\
     : >/etc/dockerdo/authorized_keys
 RUN printf '%s\\n' \\
 ${asLines(SFTP)} >/etc/dockerdo/sftp
 RUN printf '%s\\n' \\
-${asLines(HELPER)} >/etc/dockerdo/helper && chmod 755 /etc/dockerdo/sftp /etc/dockerdo/helper
+${asLines(COMMAND)} >/etc/dockerdo/command
+RUN printf '%s\\n' \\
+${
+    asLines(HELPER)
+  } >/etc/dockerdo/helper && chmod 755 /etc/dockerdo/sftp /etc/dockerdo/command /etc/dockerdo/helper
 `;
 }
 

@@ -29,6 +29,7 @@ import {
 } from "../session/session.ts";
 import { saveSession } from "../session/store.ts";
 import { parseRemoteHost } from "../session/remote_host.ts";
+import { publishHostNames, writeHostBlock } from "../ssh/host_names.ts";
 import { makeSocketDir } from "../ssh/master.ts";
 
 export interface InitFlags {
@@ -252,8 +253,13 @@ export async function makeSessionDir(
   for (const [file, fish] of [["activate", false], ["activate.fish", true]] as const) {
     await Deno.writeTextFile(`${dir}/${file}`, activateScript(session, { fish }), { mode: 0o700 });
   }
-  deferUndo(undo, context, () => forgetSession(context, session));
+  await writeHostBlock(session, undefined);
+  deferUndo(undo, context, async () => {
+    await forgetSession(context, session);
+    await publishHostNames(context);
+  });
   await indexSession(context, session);
+  await publishHostNames(context);
   return session;
 }
 

@@ -14,6 +14,7 @@ interface InstallFlags {
   readonly uninstall: boolean;
   readonly shell?: readonly Shell[];
   readonly bashrc: boolean;
+  readonly sshConfig: boolean;
 }
 
 /** The command, given what knows all commands. */
@@ -25,8 +26,9 @@ export function install(
   }
   const command = plainCommand<InstallFlags>({
     about:
-      "Writes a commented configuration file, the manual page, and for bash, zsh and fish the alias dodo and " +
-      "completions: one marked block in ~/.bashrc and ~/.zshrc, files of their own for fish. Launchers of " +
+      "Writes a commented configuration file, the manual page, and for bash, zsh and fish the alias dodo, " +
+      "a function by which init, up and attach activate their session, and completions: one marked block in ~/.bashrc and ~/.zshrc, files of their own for fish. One line in " +
+      "~/.ssh/config makes ssh NAME.dockerdo reach a session's container. Launchers of " +
       "dockerdo and dodo are added to ~/.local/bin if dockerdo is not on the PATH. Shows each change and asks " +
       "before it is made. Can be repeated.\n\n" +
       "  dockerdo install --yes --shell zsh",
@@ -39,6 +41,7 @@ export function install(
         variadic: ",",
       },
       bashrc: { kind: "boolean", brief: "Leave ~/.bashrc as it is", default: true },
+      sshConfig: { kind: "boolean", brief: "Leave ~/.ssh/config as it is", default: true },
       uninstall: switchFlag("Remove what install has added, and nothing else"),
       yes: switchFlag("Do not ask"),
     },

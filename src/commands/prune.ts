@@ -14,6 +14,7 @@ import type { Context } from "../process/context.ts";
 import { removeSession } from "../lifecycle/remove.ts";
 import { forgetDirectory } from "../session/known.ts";
 import type { Session } from "../session/session.ts";
+import { publishHostNames } from "../ssh/host_names.ts";
 import { hostOf, survey, type Surveyed } from "../lifecycle/all_sessions.ts";
 
 interface PruneFlags {
@@ -54,8 +55,10 @@ async function prune(context: Context, flags: PruneFlags): Promise<void> {
   const failures: Failure[] = [];
   for (const { dir, session } of found) {
     try {
-      if (session === undefined) await forgetDirectory(context, dir);
-      else await removeIfGone(context, session, flags);
+      if (session === undefined) {
+        await forgetDirectory(context, dir);
+        await publishHostNames(context);
+      } else await removeIfGone(context, session, flags);
     } catch (error) {
       // One that cannot be removed must not keep the others.
       if (!(error instanceof Failure) || error.exitCode > 128) throw error;

@@ -8,6 +8,8 @@ export interface Change {
   readonly after: string | undefined;
   /** Of a file that is not there yet. */
   readonly mode?: number;
+  /** Of its directory, where that is not there yet. */
+  readonly dirMode?: number;
 }
 
 /** The bytes of a file as letters; undefined where there is no such file. */
@@ -59,12 +61,15 @@ export async function targetOf(path: string): Promise<string> {
  * Makes a change: a new file beside the old one takes its place, with its mode and owner, so that there is
  * never half a file. A file that nobody may write is a failure.
  */
-export async function applyChange({ path, before, after, mode }: Change): Promise<void> {
+export async function applyChange({ path, before, after, mode, dirMode }: Change): Promise<void> {
   try {
     if (after === undefined) return await Deno.remove(path);
     const bytes = toBytes(after);
     if (before === undefined) {
-      await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
+      await Deno.mkdir(path.replace(/\/[^/]*$/, ""), {
+        recursive: true,
+        ...dirMode === undefined ? {} : { mode: dirMode },
+      });
       return await Deno.writeFile(path, bytes, { createNew: true, mode: mode ?? 0o644 });
     }
     const { mode: kept, uid, gid, nlink } = await Deno.stat(path);

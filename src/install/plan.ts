@@ -6,13 +6,16 @@ import { configTemplate } from "../config/template.ts";
 import { homeDirectory, parent, userDirectory } from "../paths.ts";
 import type { Context } from "../process/context.ts";
 import { quote, quoteAll } from "../quote.ts";
+import { hostNamesPath } from "../ssh/host_names.ts";
 import { asBytes, type Change, readBytes, SIGNATURE, targetOf } from "./file_change.ts";
 import { findProgram, findSelf, isDirOnPath, isShipped } from "./launchers.ts";
+import ACTIVATION from "./activation.sh" with { type: "text" };
+import ACTIVATION_FISH from "./activation.fish" with { type: "text" };
 import { withBlock, withoutBlock } from "./rc_block.ts";
 
 /** A part of the installation that is asked for and done as one. */
 export interface InstallStep {
-  readonly name: "configuration" | "programs" | Shell;
+  readonly name: "configuration" | "programs" | "ssh host names" | Shell;
   readonly changes: readonly Change[];
   /** What is left as it is, and why. */
   readonly notes: readonly string[];
@@ -21,8 +24,9 @@ export interface InstallStep {
 export interface InstallRequest {
   readonly uninstall: boolean;
   readonly shells: readonly Shell[];
-  /** Leave ~/.bashrc alone. */
+  /** Whether ~/.bashrc and ~/.ssh/config may be changed. */
   readonly bashrc: boolean;
+  readonly sshConfig: boolean;
 }
 
 /** The shells that are on the PATH and that the user uses: the login shell, and those with a start-up file. */
@@ -57,6 +61,7 @@ export function planSteps(
   return [
     () => planConfiguration(context, commands, wanted),
     () => planPrograms(context, wanted),
+    ...wanted.sshConfig || wanted.uninstall ? [() => planHostNames(context, wanted)] : [],
     ...wanted.shells.map((shell) => () => planShell(context, commands, { ...wanted, shell })),
   ];
 }
@@ -109,6 +114,38 @@ async function planPrograms(context: Context, wanted: InstallRequest): Promise<I
   };
 }
 
+/** The line that lets any ssh know the sessions' host names, first in the file: elsewhere it may be in a block. */
+async function planHostNames(context: Context, wanted: InstallRequest): Promise<InstallStep> {
+  const name = "ssh host names";
+  const path = `${homeDirectory(context)}/.ssh/config`;
+  const line = includeLine(context);
+  if (line === undefined && !wanted.uninstall) {
+    const why = `${path} is left as it is: ssh cannot include ${
+      hostNamesPath(context)
+    } for its name`;
+    return { name, changes: [], notes: [why] };
+  }
+  const lines = [
+    "# Written by dockerdo install; dockerdo install --uninstall takes it out.",
+    line ?? "",
+  ];
+  const changes = await planRc(path, lines.map(asBytes), { ...wanted, atTop: true });
+  return {
+    name,
+    changes: changes.map((change) => ({ ...change, mode: 0o600, dirMode: 0o700 })),
+    notes: [],
+  };
+}
+
+// ssh expands a leading ~ by itself, patterns, and in later versions % and ${}; how it reads \\ differs too.
+function includeLine(context: Context): string | undefined {
+  const path = hostNamesPath(context);
+  const home = homeDirectory(context);
+  const short = path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+  // deno-lint-ignore no-control-regex
+  return /[\x00-\x1f"\\%${}*?[\]]/.test(short) ? undefined : `Include "${short}"`;
+}
+
 async function planShell(
   context: Context,
   commands: readonly Completed[],
@@ -121,7 +158,7 @@ async function planShell(
     const plans = [
       await planOwn(
         `${dir}/conf.d/dockerdo.fish`,
-        `# ${SIGNATURE} install.\nalias dodo ${quote(dodo)}\n`,
+        `# ${SIGNATURE} install.\nalias dodo ${quote(dodo)}\n${ACTIVATION_FISH}`,
         wanted,
       ),
       await planOwn(`${dir}/completions/dockerdo.fish`, script, wanted),
@@ -146,6 +183,7 @@ async function planShell(
   const lines = [
     "# Written by dockerdo install; dockerdo install --uninstall takes it out.",
     `alias dodo=${quote(dodo)}`,
+    ...ACTIVATION.trimEnd().split("\n").filter((line) => !line.startsWith("#")),
     ...shell === "zsh"
       ? ["(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i; }"]
       : [],
@@ -158,13 +196,13 @@ async function planShell(
 async function planRc(
   path: string,
   lines: readonly string[],
-  { uninstall }: InstallRequest,
+  { uninstall, atTop = false }: InstallRequest & { readonly atTop?: boolean },
 ): Promise<Change[]> {
   const target = await targetOf(path);
   const before = await readBytes(target);
   const after = uninstall
     ? await withoutBlock(before, { path })
-    : await withBlock(before, { path, lines });
+    : await withBlock(before, { path, lines, atTop });
   return before === after ? [] : [{ path: target, before, after }];
 }
 
@@ -202,6 +240,8 @@ export function leftovers(context: Context, path: string): string[] {
     parent(userDirectory(context, "CONFIG")),
     parent(userDirectory(context, "DATA")),
   ];
+  const ssh = `${homeDirectory(context)}/.ssh`;
+  if (path === `${ssh}/config`) return [ssh];
   const base = bases.find((dir) => path.startsWith(`${dir}/`));
   const dirs: string[] = [];
   for (let dir = parent(path); base !== undefined && dir !== base; dir = parent(dir)) {

@@ -15,12 +15,16 @@ interface Block {
 
 /**
  * A text with these lines in the one marked block of ours: in the place of the block that is there, else at
- * the end. `undefined` is a file that does not exist. A block that is not closed or that somebody has edited is
+ * the end, or `atTop`. `undefined` is a file that does not exist. A block that is not closed or that somebody has edited is
  * a failure, which calls the text `path`.
  */
 export async function withBlock(
   text: string | undefined,
-  { path, lines }: { readonly path: string; readonly lines: readonly string[] },
+  { path, lines, atTop = false }: {
+    readonly path: string;
+    readonly lines: readonly string[];
+    readonly atTop?: boolean;
+  },
 ): Promise<string> {
   const all = (text ?? "").split("\n");
   const found = await findBlock(all, path);
@@ -29,6 +33,10 @@ export async function withBlock(
     return [...all.slice(0, found.first), ...block, ...all.slice(found.last + 1)].join("\n");
   }
   const before = text ?? "";
+  if (atTop) {
+    const block = await blockOf(lines, text === undefined ? NEW_FILE : "");
+    return `${block.join("\n")}\n${before}`;
+  }
   const isOpen = before !== "" && !before.endsWith("\n");
   const block = await blockOf(lines, text === undefined ? NEW_FILE : isOpen ? NO_NEWLINE : "");
   return `${before}${isOpen ? "\n" : ""}${block.join("\n")}\n`;

@@ -17,6 +17,7 @@ import { loadSession, type Session } from "../session/session.ts";
 import { lockLifecycle, updateSession } from "../session/store.ts";
 import { hasSocketDir, socketPath } from "../ssh/argv.ts";
 import { type ContainerEndpoint, execAsRoot, writeSshConfig } from "../ssh/config_file.ts";
+import { publishHostNames, writeHostBlock } from "../ssh/host_names.ts";
 import {
   captureOnRemoteHost,
   endLostMasters,
@@ -122,6 +123,8 @@ async function ensureSocketDir(context: Context, session: Session): Promise<Sess
     await endLostMasters(context, stored, "remote");
     const moved = { ...stored, socketDir: await makeSocketDir(context, stored.id) };
     await writeSshConfig(moved, undefined);
+    await writeHostBlock(moved, undefined);
+    await publishHostNames(context);
     return moved;
   });
 }
@@ -168,6 +171,8 @@ export async function connectContainer(
     (stored) => ({ ...stored, containerId, engineId, user, identityFile, image }),
   );
   await writeSshConfig(connected, endpoint);
+  await writeHostBlock(connected, endpoint);
+  await publishHostNames(context);
   await startContainerMaster(context, connected);
   await restoreForwards(context, connected);
   progress(context, "local", "Mounting the container");

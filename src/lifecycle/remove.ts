@@ -9,6 +9,7 @@ import { isOnPath } from "../process/search_path.ts";
 import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import { forgetSession, relayDir, type Session, SESSION_FILES } from "../session/session.ts";
+import { publishHostNames, writeHostBlock } from "../ssh/host_names.ts";
 import { updateSession } from "../session/store.ts";
 
 /**
@@ -31,11 +32,19 @@ export async function removeSession(
   await disconnectRemoteHost(context, session, { force });
   if (context.dryRun) return;
   await dropForwards(session);
-  await updateSession(session.dir, (stored) => ({ ...stored, containerId: null }));
+  const left = await updateSession(
+    session.dir,
+    (stored) => ({ ...stored, containerId: null }),
+  );
+  if (!whole) await writeHostBlock(left, undefined);
   if (whole) {
     await removeOverlay(session);
-    await deleteSession(context, session);
-  }
+    try {
+      await deleteSession(context, session);
+    } finally {
+      await publishHostNames(context);
+    }
+  } else await publishHostNames(context);
 }
 
 // One that nobody edited would be taken for the next session's.

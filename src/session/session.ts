@@ -118,6 +118,8 @@ export const SESSION_FILES = [
   "ssh_config~",
   "ssh_config.remote",
   "ssh_config.remote~",
+  "ssh_host",
+  "ssh_host~",
   "known_hosts",
   "identity.pub",
   "activate",

@@ -51,6 +51,10 @@ export function sshTo(
     "ClearAllForwardings=yes",
     ...overMaster ? [] : ["-o", "ControlPath=none"],
     ...options,
+    // By this the helper knows a command of ours, which is for it and not for the container.
+    ...session.attached !== null && destination === "container"
+      ? ["-o", "SetEnv=DODO_HELPER=1"]
+      : [],
     ...terminal ? ["-tt", "-e", "none"] : ["-T"],
     "--",
     sshHost(session, destination),

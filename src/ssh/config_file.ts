@@ -28,7 +28,7 @@ export function execAsRoot(containerId: string, words: readonly string[]): strin
  */
 export function containerConfig(session: Session, endpoint: ContainerEndpoint | undefined): string {
   const lines = endpoint === undefined ? [] : [block("container", [
-    ...route(session, endpoint),
+    ...routeLines(session, endpoint),
     `User ${session.user}`,
     ...shared(session, "container"),
     `HostKeyAlias dockerdo-${session.id}`,
@@ -138,31 +138,51 @@ function shared(session: Session, destination: Destination): string[] {
   ];
 }
 
-function route(session: Session, { containerId, port }: ContainerEndpoint): string[] {
+/**
+ * How ssh gets to the container's sshd: through a program whose `words` these are, or without one. `options` are of the
+ * ssh to the remote host.
+ */
+export function route(
+  session: Session,
+  { containerId, port }: ContainerEndpoint,
+  { options = [] }: { readonly options?: readonly string[] } = {},
+): {
+  readonly hostName: string;
+  readonly port?: number;
+  readonly words: readonly string[] | undefined;
+} {
   const remote = session.remoteHost?.name;
   if (port !== undefined) {
     const config = sshConfigPath(session, "remote");
-    const forwarded = ["ssh", "-F", config, "-W", `127.0.0.1:${port}`, "--", remote ?? ""];
-    return [
-      "HostName 127.0.0.1",
-      `Port ${port}`,
-      // By hand: of ProxyJump ssh makes a line of shell in which it quotes nothing.
-      `ProxyCommand ${remote === undefined ? "none" : proxyLine(forwarded)}`,
-    ];
+    // By hand: of ProxyJump ssh makes a line of shell in which it quotes nothing.
+    const words = remote === undefined
+      ? undefined
+      : ["ssh", "-F", config, ...options, "-W", `127.0.0.1:${port}`, "--", remote];
+    return { hostName: "127.0.0.1", port, words };
   }
   const sshd = ["docker", ...execAsRoot(containerId, [SSHD, "-i"])];
   // ssh skips whole lines before the server's first one: noise of a login shell need not end its line.
-  const proxy = remote === undefined
+  const words = remote === undefined
     ? sshd
-    : sshTo(session, "remote", { line: `echo; ${quoteForLogin(sshd)}` });
-  return ["HostName container", `ProxyCommand ${proxyLine(proxy)}`];
+    : sshTo(session, "remote", { line: `echo; ${quoteForLogin(sshd)}`, options });
+  return { hostName: "container", words };
+}
+
+function routeLines(session: Session, endpoint: ContainerEndpoint): string[] {
+  const { hostName, port, words } = route(session, endpoint);
+  return [
+    `HostName ${hostName}`,
+    ...port === undefined ? [] : [`Port ${port}`],
+    `ProxyCommand ${words === undefined ? "none" : proxyLine(words)}`,
+  ];
 }
 
 function proxyLine(argv: readonly string[]): string {
   return quoteAll(argv).replaceAll("%", "%%");
 }
 
-function configValue(path: string): string {
+/** A path as a value of ssh_config. */
+export function configValue(path: string): string {
   const escaped = path.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%");
   return `"${escaped}"`;
 }
@@ -179,7 +199,8 @@ export async function writeSshConfig(
   await replaceFile(sshConfigPath(session, "container"), containerConfig(session, endpoint));
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
+/** Writes a file of this user's alone whole: a reader sees the old one or the new one. */
+export async function replaceFile(path: string, text: string): Promise<void> {
   await Deno.writeTextFile(`${path}~`, text, { mode: 0o600 });
   await Deno.rename(`${path}~`, path);
 }

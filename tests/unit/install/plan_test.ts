@@ -74,7 +74,8 @@ for (
 ) {
   Deno.test(`install twice, then --uninstall, leaves an rc file ${what} as it was`, async () => {
     using home = newHome();
-    for (const name of [".bashrc", ".zshrc"]) {
+    Deno.mkdirSync(`${home.path}/.ssh`);
+    for (const name of [".bashrc", ".zshrc", ".ssh/config"]) {
       if (rc !== undefined) Deno.writeTextFileSync(`${home.path}/${name}`, rc);
     }
     const before = home.tree();
@@ -92,6 +93,7 @@ for (
         "/.config/fish/completions/dodo.fish",
         "/.config/fish/conf.d/dockerdo.fish",
         "/.local/share/man/man1/dockerdo.1",
+        "/.ssh/config",
         "/.zshrc",
       ],
     );
@@ -198,6 +200,43 @@ Deno.test("an rc file with a second name is changed under both", async () => {
   assert.match(Deno.readTextFileSync(`${home.path}/repo`), /^a\n# >>> dockerdo >>> /);
 });
 
+Deno.test("the one line for ssh is the first of its file, which nobody else may read, and is not offered with --no-ssh-config", async () => {
+  using home = newHome();
+  const config = `${home.path}/.ssh/config`;
+  await home.install("--yes", "--no-ssh-config");
+  assert.equal("/.ssh/config" in home.tree(), false);
+  await home.install("--yes");
+  const line = 'Include "~/.local/state/dockerdo/ssh_hosts"';
+  assert.match(
+    Deno.readTextFileSync(config),
+    /^# >>> dockerdo >>> [0-9a-f]{8} new-file\n# Written .*\nInclude "~\/\.local\/state\/dockerdo\/ssh_hosts"\n# <<< dockerdo <<<\n$/,
+  );
+  assert.deepEqual(
+    [config, `${home.path}/.ssh`].map((path) => (Deno.statSync(path).mode ?? 0) & 0o777),
+    [0o600, 0o700],
+  );
+  await home.install("--yes", "--uninstall");
+  assert.throws(() => Deno.lstatSync(`${home.path}/.ssh`), Deno.errors.NotFound);
+  Deno.mkdirSync(`${home.path}/.ssh`);
+  Deno.writeTextFileSync(config, "Match host x\n  User y\nHost a\n  Port 3", { mode: 0o640 });
+  await home.install("--yes", "--no-bashrc", "--shell", "bash");
+  const text = Deno.readTextFileSync(config);
+  assert.equal(text.split("\n")[2], line);
+  assert.ok(text.endsWith("\n# <<< dockerdo <<<\nMatch host x\n  User y\nHost a\n  Port 3"), text);
+  assert.equal((Deno.statSync(config).mode ?? 0) & 0o777, 0o640);
+});
+
+for (const state of ["%h", "a${HOME}b", 'quo"te', "st*r"]) {
+  Deno.test(`a state directory called ${state} is not included in ~/.ssh/config, and install says so`, async () => {
+    using dir = temporaryDir();
+    using home = newHome({ XDG_STATE_HOME: `${dir.path}/${state}` });
+    const { code, stderr } = await home.install("--yes", "--shell", "bash");
+    assert.equal(code, 0);
+    assert.match(stderr, /^\[local\] .*\/\.ssh\/config is left as it is: ssh cannot include /m);
+    assert.equal("/.ssh/config" in home.tree(), false);
+  });
+}
+
 Deno.test("letters that are no UTF-8 stay as they are", async () => {
   using home = newHome();
   const bytes = Uint8Array.from([0xff, 0xfe, 0xe9, 0x0a]);
@@ -216,7 +255,7 @@ Deno.test("ZDOTDIR and the XDG directories are where the files go", async () => 
     XDG_DATA_HOME: `${dir.path}/data`,
   });
   const before = home.tree();
-  await home.install("--yes", "--shell", "zsh,fish");
+  await home.install("--yes", "--no-ssh-config", "--shell", "zsh,fish");
   assert.deepEqual(home.tree(), before);
   assert.match(
     Deno.readTextFileSync(`${dir.path}/z/.zshrc`),
