@@ -90,6 +90,36 @@ export function sessionCommand<Flags extends Declared<Flags> = object>(
   );
 }
 
+/**
+ * {@link sessionCommand} for a command with arguments of its own, any number: the session is that of `--session`, else
+ * the one that is used here.
+ */
+export function sessionArgumentsCommand<Flags extends Declared<Flags> = object>(
+  { action, argument, flags, ...declaration }: Declaration<Flags> & {
+    readonly argument: { readonly brief: string; readonly placeholder: string };
+    readonly action: (
+      context: Context,
+      session: Session,
+      flags: Flags & SessionFlags,
+      ...words: string[]
+    ) => void | Promise<unknown>;
+  },
+): Command<CliContext> {
+  return plainCommand<Flags & SessionFlags, string[]>({
+    ...declaration,
+    flags: { ...sessionFlags, ...flags } as unknown as FlagParametersForType<
+      Flags & SessionFlags,
+      CliContext
+    >,
+    positional: {
+      kind: "array",
+      parameter: { ...argument, parse: (word: string): string => word },
+    },
+    action: (context, given, ...words) =>
+      action(context, sessionOf(context, given), given, ...words),
+  });
+}
+
 /** {@link sessionCommand} for a command that works without a session too. */
 export function optionalSessionCommand<Flags extends Declared<Flags> = object>(
   { action, ...declaration }: Declaration<Flags> & {

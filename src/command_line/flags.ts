@@ -122,6 +122,14 @@ export const recordFlag = {
   optional: true,
 } as const;
 
+/** `--shell`: for which shell the activate script is. */
+export const shellFlag = {
+  kind: "enum",
+  values: ["sh", "fish"],
+  brief: "Shell of the activate script (default: detected)",
+  optional: true,
+} as const;
+
 /** The arguments that a command hands on to docker untouched, and a word of its own where it takes one. */
 export function passedArguments(program: string, word?: "session"): {
   readonly kind: "array";

@@ -1,7 +1,7 @@
 import { hasShell, HELPER_LABEL, removeHelpers } from "../attach/helper.ts";
 import { composeOf, findService, refusal } from "../attach/target.ts";
 import { plainCommand } from "../command_line/command.ts";
-import { mountFlag, recordFlag, switchFlag, textFlag } from "../command_line/flags.ts";
+import { mountFlag, recordFlag, shellFlag, switchFlag, textFlag } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
 import { type Container, inspectContainer } from "../docker.ts";
 import { Failure, usageFailure } from "../error.ts";
@@ -48,12 +48,7 @@ export const command = plainCommand<AttachFlags, string[]>({
     ),
     mount: mountFlag,
     record: recordFlag,
-    shell: {
-      kind: "enum",
-      values: ["sh", "fish"],
-      brief: "Shell of the activate script (default: detected)",
-      optional: true,
-    },
+    shell: shellFlag,
   },
   positional: {
     kind: "array",

@@ -1,36 +1,32 @@
-import { plainCommand } from "../command_line/command.ts";
-import { type SessionFlags, sessionFlags, sessionOf } from "../command_line/flags.ts";
+import { sessionArgumentsCommand } from "../command_line/command.ts";
+import { type SessionFlags } from "../command_line/flags.ts";
 import { usageFailure } from "../error.ts";
 import { recordExecution } from "../history/executions.ts";
 import type { Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
 import { isSecretVariable } from "../secrets.ts";
+import type { Session } from "../session/session.ts";
 import { updateSession } from "../session/store.ts";
 
-export const command = plainCommand<SessionFlags, string[]>({
+export const command = sessionArgumentsCommand({
   about:
     "Sets variables for every dodo of the session; an empty value removes one. Without arguments, prints them. " +
     "Do not export secrets.\n\n" +
     "  dockerdo export CFLAGS='-O2 -g' OMP_NUM_THREADS=8\n  dockerdo export CFLAGS=",
-  flags: sessionFlags,
-  positional: {
-    kind: "array",
-    parameter: {
-      brief: "Variable and value (empty: removes it), or the name of a local one to copy",
-      placeholder: "KEY=VALUE",
-      parse: (word: string) => word,
-    },
+  argument: {
+    brief: "Variable and value (empty: removes it), or the name of a local one to copy",
+    placeholder: "KEY=VALUE",
   },
   action: exportVariables,
 });
 
 async function exportVariables(
   context: Context,
-  flags: SessionFlags,
+  session: Session,
+  _flags: SessionFlags,
   ...words: string[]
 ): Promise<void> {
   const variables = words.map((word) => parseVariable(context, word));
-  const session = sessionOf(context, flags);
   if (words.length === 0) {
     for (const [name, value] of Object.entries(session.env)) {
       context.stdout(`export ${name}=${quote(value)}\n`);

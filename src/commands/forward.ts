@@ -1,5 +1,5 @@
-import { plainCommand } from "../command_line/command.ts";
-import { type SessionFlags, sessionFlags, sessionOf, switchFlag } from "../command_line/flags.ts";
+import { sessionArgumentsCommand } from "../command_line/command.ts";
+import { switchFlag } from "../command_line/flags.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { announcement, autoForwards } from "../forward/auto.ts";
 import {
@@ -20,7 +20,6 @@ import type { Session } from "../session/session.ts";
 import { isMasterAlive } from "../ssh/master.ts";
 
 interface ForwardFlags {
-  readonly session?: string;
   readonly auto: boolean;
   readonly all: boolean;
   readonly reverse: boolean;
@@ -29,13 +28,12 @@ interface ForwardFlags {
   readonly json: boolean;
 }
 
-export const command = plainCommand<ForwardFlags, string[]>({
+export const command = sessionArgumentsCommand<ForwardFlags>({
   about:
-    "Makes ports of the container's localhost reachable on this host's, over the connection that is open; nothing is " +
-    "published. They come back after a lost link and with start. Without a port it lists them.\n\n" +
+    "Makes ports of the container's localhost reachable on this host's localhost, over the open connection; nothing " +
+    "is published. Forwards are restored after a lost link and by start. Without a port, lists them.\n\n" +
     "  dockerdo forward 5173 5433:5432\n  dockerdo forward --reverse 8080\n  dockerdo forward --auto",
   flags: {
-    session: sessionFlags.session,
     auto: switchFlag("Forward the container's ports as they come and go, until Ctrl-C"),
     all: switchFlag("With --auto: ephemeral ports and debuggers too"),
     reverse: switchFlag("Make ports of the local host reachable in the container"),
@@ -43,23 +41,19 @@ export const command = plainCommand<ForwardFlags, string[]>({
     remove: switchFlag("End these forwards"),
     json: switchFlag("Print JSON"),
   },
-  positional: {
-    kind: "array",
-    parameter: {
-      brief: "PORT of the container, or LOCAL:PORT; with --reverse PORT, or CONTAINER:LOCAL",
-      placeholder: "port",
-      parse: (input: string): string => input,
-    },
+  argument: {
+    brief: "PORT of the container, or LOCAL:PORT; with --reverse PORT, or CONTAINER:LOCAL",
+    placeholder: "port",
   },
   action: forward,
 });
 
 async function forward(
   context: Context,
-  flags: ForwardFlags & SessionFlags,
+  session: Session,
+  flags: ForwardFlags,
   ...words: string[]
 ): Promise<void> {
-  const session = sessionOf(context, flags);
   refuseClashes(flags, words);
   const ports = words.map(parsePorts);
   if (flags.remove) return await remove(context, session, { flags, ports });
@@ -70,7 +64,7 @@ async function forward(
     if (flags.reverse) {
       const [containerPort, localPort] = [one.listening, one.connecting];
       await openReverse(context, connected, { containerPort, localPort });
-      const there = `localhost:${containerPort} there leads to localhost:${localPort} here`;
+      const there = `localhost:${containerPort} -> localhost:${localPort} of the local host`;
       progress(context, "container", there);
     } else {
       const made = await openForward(context, connected, {

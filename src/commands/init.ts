@@ -1,6 +1,6 @@
 import { activateScript } from "../lifecycle/activate.ts";
 import { plainCommand } from "../command_line/command.ts";
-import { mountFlag, recordFlag, switchFlag, textFlag } from "../command_line/flags.ts";
+import { mountFlag, recordFlag, shellFlag, switchFlag, textFlag } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
 import { connectRemoteHost, disconnectRemoteHost } from "../lifecycle/connection.ts";
 import { writeSshConfig } from "../ssh/config_file.ts";
@@ -70,12 +70,7 @@ export const initFlags = {
     ...textFlag("Accepted for old scripts; nothing waits any more", "seconds"),
     hidden: true,
   },
-  shell: {
-    kind: "enum",
-    values: ["sh", "fish"],
-    brief: "Shell of the activate script (default: detected)",
-    optional: true,
-  },
+  shell: shellFlag,
 } as const;
 
 export const command = plainCommand<InitFlags, [string?]>({

@@ -12,7 +12,7 @@ const LIMIT_MS = 10_000;
 const TRIES = 100;
 
 /** A forward of direction local as it is asked for. */
-export interface Wanted {
+export interface ForwardRequest {
   readonly containerPort: number;
   readonly localPort: number;
   /** Fail where the local port is taken. */
@@ -28,7 +28,7 @@ export interface Wanted {
 export async function openForward(
   context: Context,
   session: Session,
-  wanted: Wanted,
+  wanted: ForwardRequest,
 ): Promise<Forward> {
   const { containerPort, localPort, process } = wanted;
   let made: Forward | undefined;
@@ -52,7 +52,7 @@ export async function openForward(
 async function openSomewhere(
   context: Context,
   session: Session,
-  wanted: Wanted,
+  wanted: ForwardRequest,
 ): Promise<Forward> {
   const { containerPort, localPort, exact, process, avoid } = wanted;
   const addresses = await loopbackAddresses(context);
