@@ -13,7 +13,7 @@ import {
   connectContainer,
   containerLog,
   disconnectContainer,
-  findContainer,
+  findContainers,
   withHost,
 } from "../lifecycle/connection.ts";
 import {
@@ -220,7 +220,7 @@ async function checkImage(context: Context, session: Session): Promise<void> {
 
 /** What an earlier `run` left half made goes; what is in use or somebody else's stays. */
 async function clearTheWay(context: Context, session: Session): Promise<void> {
-  const own = await findContainer(context, session);
+  const { own, named } = await findContainers(context, session);
   if (own !== undefined && own.status !== "created") {
     throw new Failure(`the container ${own.name} is there already (${own.status})`, {
       hint: own.status === "running" && own.id === session.containerId
@@ -228,7 +228,6 @@ async function clearTheWay(context: Context, session: Session): Promise<void> {
         : "dockerdo start connects to it; dockerdo rm --force removes it.",
     });
   }
-  const named = await inspectContainer(context, session, session.containerName);
   if (named !== undefined && named.sessionId !== session.id) {
     throw new Failure(`the name ${session.containerName} belongs to another container`, {
       hint: "Start a session with another name for it: dockerdo init --container NAME",

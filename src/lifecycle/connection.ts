@@ -309,17 +309,30 @@ export async function findContainer(
   context: Context,
   session: Session,
 ): Promise<Container | undefined> {
+  return (await findContainers(context, session)).own;
+}
+
+/** {@link findContainer}, and whose container has the session's container name. */
+export async function findContainers(
+  context: Context,
+  session: Session,
+): Promise<{ readonly own: Container | undefined; readonly named: Container | undefined }> {
   const known = session.containerId === null
     ? undefined
     : await inspectContainer(context, session, session.containerId);
-  const container = known ?? await inspectContainer(context, session, session.containerName);
-  if (container !== undefined && ownsContainer(session, container)) return container;
+  const named = known?.name === session.containerName
+    ? known
+    : await inspectContainer(context, session, session.containerName);
+  const container = known ?? named;
+  if (container !== undefined && ownsContainer(session, container)) {
+    return { own: container, named };
+  }
   const engine = session.remoteHost === null ? "local" : session;
   if (
     session.engineId !== null && session.containerId !== null &&
     isOtherEngine(session, await askEngineId(context, engine))
   ) throw otherEngineFailure(session);
-  return undefined;
+  return { own: undefined, named };
 }
 
 /** The last lines a container wrote, for a failure's message. */

@@ -48,7 +48,7 @@ export function containerConfig(session: Session, endpoint: ContainerEndpoint | 
       `IdentityFile ${configValue(session.identityFile)}`,
       "IdentitiesOnly yes",
     ]),
-    "SendEnv DODO_*",
+    "SendEnv DODO_? DODO_?? DODO_TOKEN",
     "SetEnv SHLVL=1",
   ])];
   return [

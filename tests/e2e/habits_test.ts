@@ -140,6 +140,12 @@ const HABITS: readonly Habit[] = [
     stdout: /^(run: 1\n.*is there already[^]*)?whole\n$/,
   },
   {
+    name: "a variable of the user's that begins with DODO_ stays here",
+    typed: "DODO_PAYMENTS_API_KEY=secret DODO_MODE=x dodo env | grep -c ^DODO_[PM]",
+    code: 1,
+    stdout: "0\n",
+  },
+  {
     name: "cron's environment",
     typed: "env -i HOME=$HOME XDG_DATA_HOME=$XDG_DATA_HOME XDG_STATE_HOME=$XDG_STATE_HOME " +
       "PATH=$PATH SHELL=/bin/sh bash -c 'cd container/etc && dodo pwd </dev/null | cat'",

@@ -149,7 +149,7 @@ const PINNED = {
   forwardagent: "no",
   tunnel: "false",
   canonicalizehostname: "false",
-  sendenv: "DODO_*",
+  sendenv: "DODO_? DODO_?? DODO_TOKEN",
   setenv: "SHLVL=1",
   identityfile: "/home/me/.ssh/id_ed25519",
   sessiontype: "default",
