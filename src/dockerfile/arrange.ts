@@ -2,21 +2,23 @@
 import type { Copy } from "./copies.ts";
 import type { CopyFiles, Instruction, Run } from "./instructions.ts";
 import { type ShellLine, written } from "./shell_line.ts";
-import { nameOf, parentOf, type Tree } from "./tree.ts";
+import { type Entry, nameOf, parentOf, type Tree } from "./tree.ts";
 
 /** The instructions that bring copies in, in the order in which they work. */
 export function copyInstructions(
   copies: readonly Copy[],
-  { container, image, files }: {
+  { container, image, files, elsewhere = [] }: {
     readonly container: Tree;
     readonly image: Tree;
+    /** What other instructions copy. */
+    readonly elsewhere?: readonly string[];
     /** Gets the context path of every file. */
     readonly files: Map<string, string>;
   },
 ): Instruction[] {
   const byPath = new Map(copies.map((copy) => [copy.entry.path, copy]));
   const whole = copies.filter(({ whole }) => whole);
-  const trees = findTrees(whole, { container, image, byPath });
+  const trees = findTrees(whole, { container, image, byPath, elsewhere });
   const inTree = (path: string): boolean => {
     for (let at = path; at !== "/"; at = parentOf(at)) if (trees.has(at)) return true;
     return false;
@@ -118,35 +120,55 @@ export function asRun(lines: readonly ShellLine[]): Run[] {
   }];
 }
 
-/** Directories that are new, and whose every entry is copied and belongs to the same owner: the topmost ones. */
+/**
+ * Directories that may be copied with all that is copied below them: the topmost ones. They are new, or empty in the
+ * image and as COPY makes them; all that is copied has the same owner, and none of it belongs elsewhere in the file.
+ */
 function findTrees(
   copies: readonly Copy[],
-  { container, image, byPath }: {
+  { container, image, byPath, elsewhere }: {
     readonly container: Tree;
     readonly image: Tree;
     readonly byPath: ReadonlyMap<string, Copy>;
+    readonly elsewhere: readonly string[];
   },
 ): Set<string> {
-  const directories = copies.filter(({ entry }) => entry.type === "d" && !image.has(entry.path));
-  const paths = new Set(directories.map(({ entry }) => entry.path));
+  const full = new Set(Array.from(image.keys(), parentOf));
+  const owners = new Map<string, string | undefined>();
+  for (const { entry, owner } of copies) {
+    if (entry.type === "d" && !image.has(entry.path)) owners.set(entry.path, owner);
+    const parent = parentOf(entry.path);
+    const isEmpty = image.has(parent) && !full.has(parent) && !byPath.has(parent);
+    if (isEmpty && isAsCopyMakesIt(container.get(parent))) owners.set(parent, undefined);
+  }
   const unfit = new Set<string>();
-  for (const path of container.keys()) {
+  for (const path of elsewhere) {
+    for (let at = parentOf(path); at !== "/"; at = parentOf(at)) unfit.add(at);
+  }
+  const counts = new Map<string, number>();
+  for (const { entry: { path, type }, owner, whole } of copies) {
+    // Whether each directory in between is copied too, or as COPY would make it.
+    let isClear = whole && /^[fdl]$/.test(type) && !toText(path).includes("\uFFFD");
     for (let at = parentOf(path); at !== "/"; at = parentOf(at)) {
-      if (!paths.has(at)) continue;
-      const copy = byPath.get(path);
-      const fits = copy !== undefined && copy.whole && copy.owner === byPath.get(at)?.owner &&
-        /^[fdl]$/.test(copy.entry.type);
-      if (!fits) unfit.add(at);
+      if (!isClear || owners.has(at) && owners.get(at) !== owner) unfit.add(at);
+      if (type !== "d") counts.set(at, (counts.get(at) ?? 0) + 1);
+      const isCopied = byPath.get(at)?.whole === true && !image.has(at);
+      isClear &&= isCopied || isAsCopyMakesIt(container.get(at));
     }
   }
-  const hasFiles = (path: string): boolean =>
-    copies.some(({ entry }) => entry.type !== "d" && entry.path.startsWith(`${path}/`));
-  const fit = [...paths].filter((path) => !unfit.has(path) && !isOdd(path) && hasFiles(path));
+  const fit = [...owners.keys()].filter((path) =>
+    !unfit.has(path) && !isOdd(path) &&
+    (counts.get(path) ?? 0) > (image.has(path) ? 1 : 0)
+  );
   const all = new Set(fit);
   return new Set(fit.filter((path) => {
     for (let at = parentOf(path); at !== "/"; at = parentOf(at)) if (all.has(at)) return false;
     return true;
   }));
+}
+
+function isAsCopyMakesIt(entry: Entry | undefined): boolean {
+  return entry?.type === "d" && entry.mode === 0o755 && entry.uid === 0 && entry.gid === 0;
 }
 
 // deno-lint-ignore no-control-regex

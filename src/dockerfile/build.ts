@@ -37,7 +37,7 @@ export async function build(
     "-",
   ];
   const argv = ["sh", "-c", SEND, "dockerdo", dir, ...dockerArgv(session, words)];
-  const { code, stdout, stderr } = await capture(context, argv);
+  const { code, stdout, stderr } = await capture(context, argv, { relative: true });
   if (code === 0) return { image: tag };
   const log = `${stdout}\n${stderr}`.trim();
   if (/Cannot connect to the Docker daemon|permission denied while trying/i.test(log)) {

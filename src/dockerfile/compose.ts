@@ -2,7 +2,7 @@
 import type { ImageConfig } from "./engine.ts";
 import { needNoRecommends } from "./dpkg.ts";
 import { findCopies, isAccountFile, type Omission } from "./copies.ts";
-import { type Choices, decide, type Decision } from "./decide.ts";
+import { type Choices, decide, type Decision, type GoneInput } from "./decide.ts";
 import { type Command, type Evidence, weigh } from "./evidence.ts";
 import type { Facts } from "./facts.ts";
 import type { Instruction } from "./instructions.ts";
@@ -11,6 +11,7 @@ import { remarksOf } from "./remarks.ts";
 import { isServerData, volatileBy } from "./rules.ts";
 import { dockerfileText } from "./text.ts";
 import { isSecretVariable } from "../secrets.ts";
+import { parentOf, type Tree } from "./tree.ts";
 
 export interface ComposeOptions {
   readonly choices?: Choices;
@@ -56,6 +57,29 @@ export function evidenceOf(facts: Facts): Evidence {
   });
 }
 
+/** What was brought in through the mount and is gone, by the topmost directory that is gone with it. */
+function goneInputs(evidence: Evidence, container: Tree): GoneInput[] {
+  const found = new Map<string, GoneInput>();
+  for (const [path, { first }] of evidence.edited) {
+    if (container.has(path)) continue;
+    let top = path;
+    while (top !== "/" && !container.has(parentOf(top))) top = parentOf(top);
+    const remover = evidence.removes.findIndex((paths) => paths.has(path) || paths.has(top));
+    const gone = evidence.commands[remover]?.begin ?? Infinity;
+    const known = found.get(top);
+    found.set(top, {
+      path: top,
+      first: Math.min(first, known?.first ?? first),
+      gone: Math.max(gone, known?.gone ?? gone),
+    });
+  }
+  for (const [path, gone] of evidence.deleted) {
+    const first = evidence.brought.get(path);
+    if (first !== undefined && !container.has(path)) found.set(path, { path, first, gone });
+  }
+  return [...found.values()];
+}
+
 /** The Dockerfile, and how it came about. */
 export function compose(facts: Facts, options: ComposeOptions = {}): Composition {
   const { session, base, survey, image } = facts;
@@ -65,6 +89,7 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
   const evidence = evidenceOf(facts);
   const decisions = decide(evidence, {
     inputs: facts.inputs,
+    goneInputs: goneInputs(evidence, survey.tree),
     isAsItWas: (file) => file.kind === "file" && facts.isAsItWas(file.path, file),
     choices: {
       ...options.choices,

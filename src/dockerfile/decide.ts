@@ -19,6 +19,8 @@ export type Reason =
   | "copied"
   /** What it made is gone, and nobody used it. */
   | "undone"
+  /** What it read was brought in through the mount, and is gone. */
+  | "input"
   /** The same command is kept, earlier. */
   | "repeated"
   | "shell"
@@ -38,6 +40,14 @@ export interface Decision {
   readonly twin?: number;
 }
 
+/** What was brought in through the mount and is nowhere now: a file, or the directory that held it. */
+export interface GoneInput {
+  readonly path: string;
+  /** When it came, and after which it is not known to have been there, in seconds of the container's clock. */
+  readonly first: number;
+  readonly gone: number;
+}
+
 export interface Choices {
   /** Commands that are kept, or left out, whatever the evidence says. */
   readonly keep?: ReadonlySet<number>;
@@ -49,8 +59,9 @@ export interface Choices {
 /** Decides for each command. */
 export function decide(
   evidence: Evidence,
-  { inputs, isAsItWas = () => false, choices = {} }: {
+  { inputs, goneInputs = [], isAsItWas = () => false, choices = {} }: {
     readonly inputs: ReadonlyMap<string, Input>;
+    readonly goneInputs?: readonly GoneInput[];
     /** Whether a local file is there as it was. */
     readonly isAsItWas?: (file: Input) => boolean;
     readonly choices?: Choices;
@@ -58,6 +69,10 @@ export function decide(
 ): Decision[] {
   const { commands } = evidence;
   const isPiped = pipedCommands(commands, inputs);
+  const lacksInput = (command: Command): boolean =>
+    goneInputs.some(({ path, first, gone }) =>
+      first < command.begin && command.end <= gone && names(command, path)
+    );
   const first = commands.map((command): Decision => {
     const { number, exitCode } = command;
     const leave = (reason: Reason): Decision => ({ command, keep: false, reason });
@@ -68,7 +83,10 @@ export function decide(
     if (exitCode !== 0) return leave("failed");
     const verdict = evidence.verdicts[number] ?? "unknown";
     if (verdict === "nothing" || verdict === "volatile") return leave(verdict);
+    // It ran with a secret that is not kept, and cannot be run without it.
+    if (Object.values(command.env ?? {}).includes(null)) return leave("secret");
     if (isPiped(command)) return leave("stdin");
+    if (verdict === "changed" && lacksInput(command)) return leave("input");
     const file = fileOf(command, { inputs, commands });
     if (file !== undefined) {
       return isAsItWas(file) && file.kind === "file"
@@ -83,7 +101,7 @@ export function decide(
     return { command, keep: true, reason: verdict === "changed" ? "changed" : "unknown" };
   });
   const withoutCopied = dropCopied(first, evidence);
-  const withoutUndone = dropUndone(withoutCopied, evidence);
+  const withoutUndone = dropVain(dropUndone(withoutCopied, evidence), evidence);
   return addNeeded(dropRepeated(withoutUndone, evidence), evidence);
 }
 
@@ -197,6 +215,25 @@ function dropUndone(decisions: readonly Decision[], evidence: Evidence): Decisio
   return result;
 }
 
+/** Commands that removed what nothing in the Dockerfile brings: edits that are gone, or what left-out commands made. */
+function dropVain(decisions: readonly Decision[], evidence: Evidence): Decision[] {
+  const result = [...decisions];
+  for (const { command, keep, reason } of decisions) {
+    if (!keep || reason !== "changed") continue;
+    const removed = evidence.removes[command.number] ?? new Set();
+    const touched = [...evidence.touched[command.number] ?? []];
+    const isMade = (path: string): boolean =>
+      result.slice(0, command.number).some(({ keep, command: { number } }) =>
+        keep && evidence.touched[number]?.has(path) === true
+      );
+    // What is in `last` is of the image, or there now.
+    const isVain = removed.size > 0 &&
+      touched.every((path) => !evidence.last.has(path) && !isMade(path));
+    if (isVain) result[command.number] = { command, keep: false, reason: "undone" };
+  }
+  return result;
+}
+
 function isOnlyRemoving(by: number, paths: readonly string[], evidence: Evidence): boolean {
   const made = new Set(paths);
   return [...evidence.touched[by] ?? []].every((path) => made.has(path));
@@ -256,17 +293,41 @@ function addNeeded(decisions: readonly Decision[], evidence: Evidence): Decision
     const made = [...evidence.temporary[command.number] ?? []];
     if (made.length === 0) continue;
     const needs = result.slice(command.number + 1).some(({ keep, command: later }) =>
-      keep && made.some((path) => names(later, path))
+      keep && made.some((path) => namesTemporary(later, path))
     );
     if (needs) result[command.number] = { command, keep: true, reason: "needed" };
   }
   return result;
 }
 
-function names({ command, cwd }: Command, path: string): boolean {
-  if (cwd !== "/" && (path === cwd || path.startsWith(`${cwd}/`))) return true;
+/** Whether a command may have read a path of /tmp. */
+function namesTemporary(command: Command, path: string): boolean {
   const parent = parentOf(path);
+  return isWithin(path, command.cwd) || names(command, path) ||
+    parent !== "/tmp" && parent !== "/var/tmp" && names(command, parent);
+}
+
+/** Whether a command names a path, absolute or from where it ran, or ran below it. */
+function names({ command, cwd }: Command, path: string): boolean {
+  if (isWithin(cwd, path)) return true;
+  const below = cwd === "/" ? path.slice(1) : path.slice(cwd.length + 1);
   return command.some((word) =>
-    word.includes(path) || (parent !== "/tmp" && parent !== "/var/tmp" && word.includes(parent))
+    word.includes(path) || isWithin(path, cwd) && below !== "" && hasPath(word, below)
   );
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return directory !== "/" && (path === directory || path.startsWith(`${directory}/`));
+}
+
+/** Whether a relative path stands in a word or a line by itself. */
+function hasPath(text: string, path: string): boolean {
+  const isPart = (char: string): boolean => /[\w.-]/.test(char);
+  for (let at = text.indexOf(path); at >= 0; at = text.indexOf(path, at + 1)) {
+    const before = text.charAt(at - 1);
+    const isFirst = at === 0 || !isPart(before) && before !== "/" ||
+      text.slice(0, at).endsWith("./");
+    if (isFirst && !isPart(text.charAt(at + path.length))) return true;
+  }
+  return false;
 }

@@ -47,8 +47,10 @@ export interface Evidence {
   readonly last: ReadonlyMap<string, Toucher>;
   /** When a path was first edited through the mount, and last, in the container's clock. */
   readonly edited: ReadonlyMap<string, { readonly first: number; readonly last: number }>;
-  /** Deleted through the mount. */
+  /** Deleted or renamed through the mount. */
   readonly deleted: ReadonlyMap<string, number>;
+  /** When what was deleted or renamed through the mount had come by it. */
+  readonly brought: ReadonlyMap<string, number>;
   /** Whether there were sweeps at all. */
   readonly swept: boolean;
 }
@@ -74,7 +76,7 @@ export function weigh(
   },
 ): Evidence {
   const at = finder(commands, slack);
-  const { edited, deleted } = followEdits(steps);
+  const { edited, deleted, brought } = followEdits(steps);
   const touched = commands.map(() => new Set<string>());
   const temporary = commands.map(() => new Set<string>());
   const noisy = commands.map(() => false);
@@ -146,6 +148,7 @@ export function weigh(
     last,
     edited,
     deleted,
+    brought,
     swept: sweeps.length > 0,
   };
 }
@@ -286,11 +289,13 @@ function whoRemoved(
 /** Follows files through the renames of the journal: what was edited, by the name that it has now. */
 function followEdits(
   steps: readonly (Omit<JournalStep, "time"> & { readonly time: number })[],
-): Pick<Evidence, "edited" | "deleted"> {
+): Pick<Evidence, "edited" | "deleted" | "brought"> {
   const edited = new Map<string, { first: number; last: number }>();
+  const brought = new Map<string, number>();
   const deleted = new Map<string, number>();
   const move = (from: string, to: string, time: number): void => {
     const before = edited.get(from);
+    if (before !== undefined) brought.set(from, before.first);
     edited.delete(from);
     edited.set(to, { first: before?.first ?? time, last: time });
     deleted.delete(to);
@@ -301,10 +306,13 @@ function followEdits(
       case "mounted":
       case "lost":
         break;
-      case "deleted":
+      case "deleted": {
+        const before = edited.get(path);
+        if (before !== undefined) brought.set(path, before.first);
         edited.delete(path);
         deleted.set(path, time);
         break;
+      }
       case "renamed": {
         // A file that is saved by way of another one is the file that it was.
         const old = edited.get(path);
@@ -325,5 +333,5 @@ function followEdits(
       }
     }
   }
-  return { edited, deleted };
+  return { edited, deleted, brought };
 }

@@ -39,6 +39,8 @@ export function arrange(
   const removalSlots = slots.map((): string[] => []);
   const envSlots = slots.map((): Record<string, string> => ({}));
   const slotOf = (time: number): number => kept.filter(({ begin }) => begin < time).length;
+  // By directory, the first slot in which a COPY makes it.
+  const slotsOfFiles = new Map<string, number>();
   for (const copy of copies.copies) {
     let slot = slotOf(beforeTwins(copy.time, decisions));
     for (; slot > 0; slot--) {
@@ -46,7 +48,18 @@ export function arrange(
       if (command === undefined || holdsBack(command, copy, evidence)) break;
     }
     slots[slot]?.push(copy);
+    if (copy.whole && copy.entry.type === "f") {
+      for (let at = parentOf(copy.entry.path); at !== "/"; at = parentOf(at)) {
+        slotsOfFiles.set(at, Math.min(slot, slotsOfFiles.get(at) ?? slot));
+      }
+    }
   }
+  slots.forEach((found, slot) => {
+    slots[slot] = found.filter((copy) =>
+      !(copy.entry.type === "d" && copy.entry.mode === 0o755 && copy.owner === undefined &&
+        copy.whole && (slotsOfFiles.get(copy.entry.path) ?? Infinity) < slot)
+    );
+  });
   for (const { path, time } of copies.removals) removalSlots[slotOf(time)]?.push(path);
   for (const { time, set } of exports) Object.assign(envSlots[slotOf(time)] ?? {}, set);
 
@@ -55,7 +68,12 @@ export function arrange(
     const set = envSlots[slot] ?? {};
     if (Object.keys(set).length > 0) instructions.push({ kind: "env", set });
     const { container, image } = input;
-    instructions.push(...copyInstructions(slots[slot] ?? [], { container, image, files }));
+    const elsewhere = slots.flatMap((found, other) =>
+      other === slot ? [] : found.map(({ entry }) => entry.path)
+    );
+    instructions.push(
+      ...copyInstructions(slots[slot] ?? [], { container, image, files, elsewhere }),
+    );
     instructions.push(...asRun(removalLines(removalSlots[slot] ?? [])));
   };
   kept.forEach((command, slot) => {

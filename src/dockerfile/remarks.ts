@@ -36,6 +36,7 @@ export function remarksOf(
   }
   say("Failed in the session:", because("failed"));
   say("What these read from a pipe is not known; what they changed is copied:", because("stdin"));
+  say("What these read is gone; what they made of it is copied:", because("input"));
   say("Done in a shell; what it changed is copied, but for packages:", because("shell"));
   say("Left out for the secret in it; give it when the container runs:", because("secret"));
   say(

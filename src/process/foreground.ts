@@ -13,21 +13,23 @@ import type { Context } from "./context.ts";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 // It prints the signals that are ignored, as we inherited them and before it ignores more. Then it waits for a line
-// that never comes: the end of its stdin is the end of us. $1 the child's pid, $2 a file for a
-// note about the child's stdin or nothing, $3 the note's mark, then the guard. Deno may not look at its own stdin.
+// that never comes: the end of its stdin is the end of us. $1 the child's pid, $2 a file for a note about our stdin,
+// which is the child's, or nothing, $3 the note's mark, then the guard. Deno may not look at its own stdin; a child
+// that has ended by now has none.
 const GUARDIAN = `while read -r name mask; do
   if [ "$name" = SigIgn: ]; then break; fi
 done 2>/dev/null </proc/self/status
 trap "" HUP INT QUIT TERM
-echo "$mask"
 if [ "$2" ]; then
   umask 077
-  if [ -p "/proc/$1/fd/0" ]; then echo "$3 pipe" >>"$2"
-  elif [ -f "/proc/$1/fd/0" ]; then
-    note="$3 file $(stat -L -c '%s %Y' "/proc/$1/fd/0") $(readlink "/proc/$1/fd/0")"
+  stdin=/proc/$PPID/fd/0
+  if [ -p "$stdin" ]; then echo "$3 pipe" >>"$2"
+  elif [ -f "$stdin" ]; then
+    note="$3 file $(stat -L -c '%s %Y' "$stdin") $(readlink "$stdin")"
     printf '%s\\n' "$note" >>"$2"
   fi
 fi
+echo "$mask"
 child=$1; shift 3
 exec >/dev/null
 read -r _ || { kill "$child"; "$@"; } >/dev/null 2>&1`;
@@ -115,6 +117,8 @@ export async function runForeground(
     return code;
   } finally {
     ended = true;
+    // A child may be faster than the guard's first lines.
+    if (note !== undefined) await listening;
     for (const remove of removers) remove();
     endChild(guardian, "SIGKILL");
     forget(guardian);
