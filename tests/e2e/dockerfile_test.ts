@@ -37,8 +37,6 @@ const SCENARIOS: readonly Scenario[] = [
   { name: "ca-cert", distance: 1 },
   { name: "entrypoint-user", image: ENTRYPOINT_IMAGE, distance: 1 },
   { name: "pipes", distance: 1, secrets: ["geheim123"] },
-  { name: "accounts", distance: 2, secrets: ["geheim123"] },
-  { name: "source-tree", distance: 2 },
 ];
 
 const DIR = new URL("scenarios/", import.meta.url).pathname;
