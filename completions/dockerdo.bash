@@ -255,7 +255,7 @@ __dockerdo_declared() {
       docker=run
       ;;
     exec)
-      options='-c -e --env -w --workdir -u --user -i -t --interactive --tty -T --no-tty -N --no-stdin --no-map --lsp --session -v --verbose -n --dry-run -h --help'
+      options='-c -e --env -w --workdir -u --user -i -t --interactive --tty -T --no-tty -N --no-stdin --no-map --lsp --dap -M --map-output --session -v --verbose -n --dry-run -h --help'
       values='-c= -e=variable --env=variable -w=directory --workdir=directory -u= --user= --session=sessions'
       ;;
     export)

@@ -224,6 +224,8 @@ complete -c dockerdo -n '__dockerdo_in exec' -s T -l no-tty -d 'Give the command
 complete -c dockerdo -n '__dockerdo_in exec' -s N -l no-stdin -d 'Leave stdin alone, as ssh -n; without it a while read loop runs once'
 complete -c dockerdo -n '__dockerdo_in exec' -l no-map -d 'Do not translate local paths below the mount'
 complete -c dockerdo -n '__dockerdo_in exec' -l lsp -d 'Run a language server for a local editor, and translate its paths'
+complete -c dockerdo -n '__dockerdo_in exec' -l dap -d 'Run a debug adapter for a local editor, and translate its paths'
+complete -c dockerdo -n '__dockerdo_in exec' -s M -l map-output -d 'Translate the paths in compiler output to local ones'
 complete -c dockerdo -n '__dockerdo_in exec' -l session -x -a '(__dockerdo_values sessions)' -d 'Use the session of this name'
 complete -c dockerdo -n '__dockerdo_in exec' -s v -l verbose -d 'Print each child process as a line for the shell'
 complete -c dockerdo -n '__dockerdo_in exec' -s n -l dry-run -d 'Only print what would be run'

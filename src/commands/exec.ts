@@ -56,6 +56,16 @@ export const OPTIONS: readonly ExecOption[] = [
     brief: "Run a language server for a local editor, and translate its paths",
   },
   {
+    names: ["--dap"],
+    change: { through: "dap" },
+    brief: "Run a debug adapter for a local editor, and translate its paths",
+  },
+  {
+    names: ["-M", "--map-output"],
+    change: { through: "output" },
+    brief: "Translate the paths in compiler output to local ones",
+  },
+  {
     names: ["--session"],
     value: "name",
     takes: "session",
@@ -123,7 +133,7 @@ async function parseWords(context: Context & Needs, words: readonly string[]): P
     const [option = "", inline] = word.startsWith("--") ? splitOnce(word) : [word];
     const { change, takes } = optionNamed(option);
     if (change !== undefined && inline === undefined) request = { ...request, ...change };
-    else if (/^-[itTNvn]{2,}$/.test(word)) {
+    else if (/^-[itTNMvn]{2,}$/.test(word)) {
       for (const letter of word.slice(1)) {
         request = { ...request, ...optionNamed(`-${letter}`).change };
       }

@@ -22,8 +22,8 @@ export interface Request {
   readonly verbose: boolean;
   readonly dryRun: boolean;
   readonly map: boolean;
-  /** What goes through our hands on its way: a protocol's messages. */
-  readonly through: "lsp" | undefined;
+  /** What goes through our hands on its way: a protocol's messages, or what the command prints. */
+  readonly through: "lsp" | "dap" | "output" | undefined;
   /** undefined: as the streams are. */
   readonly terminal: boolean | undefined;
   /** Whether the command gets our stdin. */
@@ -48,7 +48,7 @@ export interface Needs {
       context: Context,
       session: Session,
       request: Pick<Request, "through" | "command">,
-    ) => Promise<Translation>;
+    ) => Translation;
     readonly mapWords: (
       words: readonly string[],
       prefixes: readonly (readonly [local: string, there: string])[],
@@ -94,7 +94,7 @@ export async function execute(
   const session = await connected(context, found);
   const translation = request.through === undefined
     ? undefined
-    : await (await context.loadTranslation()).translation(context, session, request);
+    : (await context.loadTranslation()).translation(context, session, request);
   const conversing = translation?.pipes.stdin === true;
   const inBackground = Deno.stdin.isTerminal() && await isInBackground(context);
   const terminal = !conversing &&

@@ -1,6 +1,8 @@
 import { Failure } from "../error.ts";
+import { DapTranslator } from "../path_map/dap.ts";
 import { frame, FrameReader, headFor, type Part } from "../path_map/frames.ts";
-import { LspTranslator, type Surroundings } from "../path_map/lsp.ts";
+import { LspTranslator, type Surroundings, type Translated } from "../path_map/lsp.ts";
+import { mappedOutput, writeAll } from "./mapped_output.ts";
 import { PathMap } from "../path_map/paths.ts";
 import type { Context } from "../process/context.ts";
 import { dropCaches } from "../relay/drop.ts";
@@ -9,6 +11,12 @@ import type { Request, Translation } from "./execute.ts";
 import watch from "./server_watch.sh" with { type: "text" };
 
 export { mapWords } from "../path_map/words.ts";
+
+/** What translates the messages of a protocol; "server" is also a debug adapter. */
+interface Translator {
+  readonly fromEditor: (body: Uint8Array<ArrayBuffer>) => Translated;
+  readonly fromServer: (body: Uint8Array<ArrayBuffer>) => Translated;
+}
 
 /** A server that has lost its editor may write down what it knows; then it is ended. */
 const LAST_WORDS_MS = 3000;
@@ -21,18 +29,23 @@ const WATCHDOG =
 export function translation(
   context: Context,
   session: Session,
-  { command }: Pick<Request, "through" | "command">,
-): Promise<Translation> {
+  { through, command }: Pick<Request, "through" | "command">,
+): Translation {
   const map = new PathMap(containerMount(session));
+  if (through === "output") return mappedOutput(context, session, command);
   const notice = (text: string): void => context.stderr(`dodo: ${text}\n`);
-  const translator = new LspTranslator(map, surroundings(session, notice));
+  const around = surroundings(session, notice);
+  const terminal = { command: ["dodo"], env: { DOCKERDO_SESSION_DIR: session.dir } };
+  const translator = through === "dap"
+    ? new DapTranslator(map, { ...around, terminal })
+    : new LspTranslator(map, around);
   const server = withoutWatchdog(command, notice);
   const hasShell = session.attached?.hasShell !== false;
-  return Promise.resolve({
+  return {
     command: hasShell ? ["/bin/sh", "-c", watch, "dodo", ...server] : server,
     pipes: { stdin: true, stderr: false },
     attach: (child, end) => converse(child, translator, end),
-  });
+  };
 }
 
 function surroundings(session: Session, notice: (text: string) => void): Surroundings {
@@ -71,7 +84,7 @@ function withoutWatchdog(
 /** Carries messages both ways until the server has no more to say. */
 async function converse(
   child: Deno.ChildProcess,
-  translator: LspTranslator,
+  translator: Translator,
   end: () => void,
 ): Promise<Failure | undefined> {
   let failure: Failure | undefined;
@@ -133,6 +146,6 @@ function message(
   return whole;
 }
 
-async function writeOut(bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await Deno.stdout.write(rest));
+function writeOut(bytes: Uint8Array): Promise<void> {
+  return writeAll(Deno.stdout, bytes);
 }

@@ -9,7 +9,7 @@ const MOST = 20_000;
  * given back in its own spelling, and one outside of the mount, which the container cannot have, as it is.
  */
 export class Documents {
-  /** The editor's URI, without query and fragment, by the container's name. */
+  /** The editor's URI, without query and fragment, or path, by the container's name. */
   readonly #spelled = new Map<string, ByteString>();
   /** Files of this host that the editor speaks of. */
   readonly #outside = new Set<string>();
@@ -26,10 +26,10 @@ export class Documents {
   opened(source: DecodedString, located: LocatedPath): void {
     const path = this.map.containerPath(located.path);
     if (path === undefined) return;
-    const { scheme, index } = located;
+    const { scheme, index, encoded } = located;
     keep(
       this.#spelled,
-      sameName({ scheme, path }),
+      spelling({ scheme, path, encoded }),
       source.text.slice(0, index(located.path.length)),
     );
   }
@@ -55,9 +55,9 @@ export class Documents {
     return this.#outside.has(name) || (orClosed && this.#closed.has(name));
   }
 
-  /** What makes a URI of the container the editor's own; undefined where it has not opened it. */
+  /** What makes a URI or path of the container the editor's own; undefined where it has not opened it. */
   asOpened(source: DecodedString, located: LocatedPath): Edit | undefined {
-    const spelled = located.encoded ? this.#spelled.get(sameName(located)) : undefined;
+    const spelled = this.#spelled.get(spelling(located));
     if (spelled === undefined) return undefined;
     return {
       from: source.offset(0),
@@ -65,6 +65,11 @@ export class Documents {
       bytes: spelled,
     };
   }
+}
+
+/** A path is given back for a path, and a URI for a URI. */
+function spelling(located: Pick<LocatedPath, "path" | "scheme" | "encoded">): string {
+  return `${located.encoded ? "" : "path "}${sameName(located)}`;
 }
 
 function keep(map: Map<string, ByteString>, name: string, value: ByteString): void {

@@ -138,6 +138,67 @@ Deno.test("neovim with the container's clangd, 20 ms away", async (t) => {
   );
 
   await t.step(
+    "--map-output: nvim's :make jumps to the line, and all else is as without it",
+    async () => {
+      await user.does(`mkdir ${app}/sub`);
+      await write(user, { "sub/Makefile": "all:\n\tcc -Wall -c wrong.c /srv/app/far.c\n" });
+      await write(user, {
+        "sub/wrong.c": "int f(void) {\n  return nope;\n}\n",
+        "far.c": "int g(\n",
+      });
+      // gcc names the one file relative to make's directory, and the other in full.
+      const jumps =
+        `nvim --headless -u NONE -c 'set makeprg=dodo\\ -M\\ make' -c 'silent make -C sub' ` +
+        `-c 'call writefile([expand("%:p") .. " " .. line(".")], "/dev/stdout")' ` +
+        `-c 'call writefile(map(getqflist(), {_, e -> bufname(e.bufnr) .. ":" .. e.lnum}), "/dev/stdout", "a")' -c qa`;
+      const jumped = await user.does(`cd ${app} && timeout 60 ${jumps} 2>/dev/null`);
+      assert.ok(jumped.startsWith(`${app}/sub/wrong.c 2\n`), jumped);
+      assert.match(jumped, /\bfar\.c:1$/m);
+      const codes = (option: string): Promise<string> =>
+        user.does(
+          `cd ${app}; for c in 'exit 7' 'kill -KILL $$' 'echo /srv/x.c:1 >&2; exec head -c 300 /bin/true'; do ` +
+            `dodo ${option} sh -c "$c" 2>$TMPDIR/err | md5sum; echo \${PIPESTATUS[0]} $(sed "s,${mount},," $TMPDIR/err); done; ` +
+            `dodo ${option} yes | head -n 1; echo \${PIPESTATUS[0]}; echo in | dodo ${option} cat`,
+        );
+      assert.equal(await codes("--map-output"), await codes(""));
+      // A prompt is shown before the answer is there.
+      assert.equal(
+        await user.does(
+          `mkfifo answer; dodo -M sh -c 'printf "in /srv? "; read x; echo "$x"' <answer | ` +
+            `{ exec 3>answer; head -c 9; echo; echo yes >&3; cat; }; rm answer`,
+        ),
+        "in /srv? \nyes\n",
+      );
+    },
+  );
+
+  await t.step("a debugging session with debugpy has local files", async () => {
+    await write(user, {
+      "debugged.py":
+        "import json\ndef called(value):\n    return 'x'\nprint(json.dumps([object()], default=called))\n",
+    });
+    const program = `${app}/debugged.py`;
+    for (const console of ["internalConsole", "integratedTerminal"]) {
+      const stdout = await user.does(
+        `cd ${app} && timeout 60 ${HERE}dap.py ${console} ${program} 3 dodo --dap python3 -m debugpy.adapter`,
+      );
+      const seen = JSON.parse(stdout) as { stack: string[] };
+      assert.deepEqual({ ...seen, stack: undefined }, {
+        breakpoints: [[true, program]],
+        stack: undefined,
+        process: program,
+        value: "'/srv/app/lib:/usr/lib --data=/srv/app/debugged.py'",
+        code: 0,
+      });
+      assert.equal(seen.stack[0], program);
+      assert.match(
+        `${seen.stack[1]}`,
+        new RegExp(`^${mount}/usr/lib/python3[.0-9]*/json/encoder.py$`),
+      );
+    }
+  });
+
+  await t.step(
     "a server that dies ends with its code; an editor that dies ends the server and its children",
     async () => {
       assert.equal(
