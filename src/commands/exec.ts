@@ -19,7 +19,7 @@ export const OPTIONS: readonly ExecOption[] = [
     names: ["-c"],
     value: "line",
     takes: "line",
-    brief: "Run a line of shell; further arguments are its $1, $2",
+    brief: "Run a line of shell; further arguments are $1, $2",
   },
   {
     names: ["-e", "--env"],
@@ -53,12 +53,12 @@ export const OPTIONS: readonly ExecOption[] = [
   {
     names: ["--lsp"],
     change: { through: "lsp" },
-    brief: "Run a language server for a local editor, and translate its paths",
+    brief: "Run a language server for a local editor",
   },
   {
     names: ["--dap"],
     change: { through: "dap" },
-    brief: "Run a debug adapter for a local editor, and translate its paths",
+    brief: "Run a debug adapter for a local editor",
   },
   {
     names: ["-M", "--map-output"],
