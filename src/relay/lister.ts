@@ -29,7 +29,7 @@ interface Fetch {
 
 export class Lister {
   readonly #fetches = new Map<string, Fetch>();
-  readonly #queue = new Map<string, Listed>();
+  readonly #queue = new Map<string, Listed[]>();
   readonly #large = new Map<string, number>();
   readonly #huge = new Set<string>();
   readonly #missed = new Map<string, number>();
@@ -86,10 +86,13 @@ export class Lister {
     this.link.hold(fetch.sequence);
   }
 
-  /** Lists when there is time. */
+  /** Lists when there is time, or joins a listing that is queued or on its way. */
   listAhead(path: string, done: Listed): void {
-    if (this.#queue.has(path) || this.coming(path) || this.isLarge(path)) return done(undefined);
-    this.#queue.set(path, done);
+    if (this.coming(path)) return this.list(path, done);
+    if (this.isLarge(path)) return done(undefined);
+    const queued = this.#queue.get(path);
+    if (queued !== undefined) return void queued.push(done);
+    this.#queue.set(path, [done]);
     this.#pump();
   }
 
@@ -100,7 +103,7 @@ export class Lister {
       this.#ahead++;
       this.list(path, (entries) => {
         this.#ahead--;
-        done(entries);
+        for (const call of done) call(entries);
         this.#pump();
       });
     }

@@ -22,6 +22,8 @@ const WALK = 3;
 /** The same for files opened: in one directory, and in neighbouring ones. */
 const FILES = 2;
 const REMEMBERED = 512;
+/** Directories that are listed at once before their files are fetched ahead. */
+const PLACES = 32;
 
 interface Visits {
   children: Set<string>;
@@ -56,6 +58,8 @@ interface Place {
   readonly files: boolean;
   names: readonly string[] | undefined;
   next: number;
+  /** When it was asked for ahead of its turn. */
+  listedAt: number;
 }
 
 /** Directories whose small files are to be fetched; the last one is at work. No file is tried twice. */
@@ -300,6 +304,7 @@ export class Scan {
         return;
       }
       const { path } = place;
+      this.#listPlaces(fill);
       const directory = tree.listing(path);
       if (directory === undefined && place.names === undefined && !this.options.isSpecial(path)) {
         fill.busy = true;
@@ -321,6 +326,19 @@ export class Scan {
       const hidden = children.filter((child) => child.includes("/.", path.length));
       const others = children.filter((child) => !hidden.includes(child));
       fill.stack.push(...[...hidden, ...others].map(placeOf));
+    }
+  }
+
+  /** Lists what the fill comes to next, so that it waits for one of them and not for each. */
+  #listPlaces({ stack }: Fill): void {
+    const { tree, lister } = this.options;
+    const now = performance.now();
+    for (const place of stack.slice(-PLACES)) {
+      const { path, names } = place;
+      if (names !== undefined || now - place.listedAt < AGAIN_MS) continue;
+      if (tree.listing(path) !== undefined || this.options.isSpecial(path)) continue;
+      place.listedAt = now;
+      lister.listAhead(path, () => {});
     }
   }
 
@@ -359,7 +377,7 @@ export class Scan {
 }
 
 function placeOf(path: string): Place {
-  return { path, after: "", files: true, names: undefined, next: 0 };
+  return { path, after: "", files: true, names: undefined, next: 0, listedAt: -Infinity };
 }
 
 function depthOf(path: string): number {

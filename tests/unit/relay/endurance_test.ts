@@ -140,6 +140,31 @@ Deno.test("a tree that is larger than the memory for it is fetched once by who r
   assert.ok(each < 10, `${each} ms for each file: a round trip is 20`);
 });
 
+Deno.test("a tree of many directories with a few small files is read in order at no round trip for each", async () => {
+  using bench = new Bench();
+  const files: string[] = [];
+  for (let i = 0; i < 300; i++) {
+    const directory = `/d${100 + i}`;
+    bench.files.mkdir(directory);
+    for (let j = 0; j < 4; j++) {
+      bench.put(`${directory}/f${j}`, "x".repeat(100));
+      files.push(`${directory}/f${j}`);
+    }
+  }
+  await bench.open();
+  bench.host.delay = 10;
+  const start = bench.clock.now;
+  let listed = "";
+  for (const file of files) {
+    const directory = file.slice(0, file.lastIndexOf("/"));
+    if (directory !== listed) await bench.finish(bench.list(listed = directory));
+    await bench.finish(bench.lstat(file));
+    await bench.finish(bench.content(file));
+  }
+  const each = (bench.clock.now - start) / 300;
+  assert.ok(each < 5, `${each} ms for each directory: a round trip is 20`);
+});
+
 for (const [what, pause] of [["a slow", 30], ["a quick", 1]] as const) {
   Deno.test(`${what} walk lists each directory once, and does not wait for it`, async () => {
     using bench = new Bench();
