@@ -41,13 +41,16 @@ const OF_BASH =
   /^(UID|EUID|PPID|BASHOPTS|BASHPID|BASH_VERSINFO|SHELLOPTS|GROUPS|RANDOM|SRANDOM|SECONDS|LINENO)$/;
 
 /**
- * Packs a command. `token` marks its process group in the container, for {@link signalWords}. On a `terminal` the
- * command is in a process group of its own, in the foreground, as from a prompt.
+ * Packs a command. `token` marks its process group in the container, for {@link signalWords}. On a terminal, whose
+ * local variables are `terminal`, the command is in a process group of its own, in the foreground, as from a prompt.
  */
 export function packCommand(
   session: Session,
   command: ContainerCommand,
-  { token, terminal = false }: { readonly token: string; readonly terminal?: boolean },
+  { token, terminal }: {
+    readonly token: string;
+    readonly terminal?: Readonly<Record<string, string>> | undefined;
+  },
 ): Parcel {
   const text = asciiOnly(script(session, command, { terminal }));
   const env: Record<string, string> = {};
@@ -121,15 +124,80 @@ go_on() {
 go_on
 exit $code`;
 
+// $1 the directory.
+const CANNOT_ENTER =
+  `[ ! -d "$1" ] || set -- "$1" "the container's user may not enter the directory"
+printf 'dodo: %s: %s\\n' "\${2:-no such directory in the container}" "$1" >&2
+exit 126`;
+
+// docker exec sets no SHELL: then the user's shell is the one of passwd(5), where an empty field is /bin/sh.
+const FIND_SHELL =
+  `[ "$SHELL" ] || SHELL=$(sed -n "s/^[^:]*:[^:]*:$(id -u):.*:\\([^:]*\\)$/\\1/p" /etc/passwd | head -n 1)
+[ -x "$SHELL" ] || SHELL=/bin/sh
+export SHELL`;
+
+const COMMON_TERM = /^$|^(xterm|screen|tmux)(-256color)?$|^(linux|vt\d+|ansi|dumb)$/;
+
+// terminfo(5): an entry is in the directory of its first character.
+const KNOWN_TERM =
+  `(for dir in "$TERMINFO" ~/.terminfo /etc/terminfo /lib/terminfo /usr/lib/terminfo \
+  /usr/share/terminfo; do [ ! -e "$dir/\${TERM%"\${TERM#?}"}/$TERM" ] || exit 0; done; exit 1) ||
+  export TERM=xterm-256color`;
+
+/** Of the local terminal's variables, what a program there must know to draw on it. */
+function terminalVariables(
+  local: Readonly<Record<string, string>>,
+  given: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const { COLORTERM } = local;
+  const locale = local["LC_ALL"] || local["LC_CTYPE"] || local["LANG"] || "";
+  // Locales of the local host need not be there; this one is part of the C library.
+  const bare = ["LC_ALL", "LC_CTYPE", "LANG"].every((name) => given[name] === undefined);
+  return {
+    ...COLORTERM !== undefined && { COLORTERM },
+    ...bare && /utf-?8/i.test(locale) && { LANG: "C.UTF-8" },
+  };
+}
+
+/** Ends with a sentence of ours, and the shell's exit code, where a program is not there. */
+function isThere(session: Session, program: string): string {
+  const look = program.includes("/") ? "[ -e" : "command -v --";
+  const end = program.includes("/") ? " ]" : " >/dev/null";
+  const sentence = `dodo: ${program}: not found in the container ${session.containerName}`;
+  return `${look} ${quote(program)}${end} || { printf '%s\\n' ${quote(sentence)} >&2; exit 127; }`;
+}
+
+/**
+ * What starts the user's shell. One that reads sh's language is a login shell first, whose start-up files set a PATH
+ * of their own; the image's is the one that counts. That first one is not to read BASH_ENV, as an interactive one does not.
+ */
+function loginShell(variables: Readonly<Record<string, string>>): string {
+  const kept = { PATH: variables["PATH"] ?? "/usr/bin:/bin" };
+  const { BASH_ENV } = variables;
+  const again = Object.entries(BASH_ENV === undefined ? kept : { ...kept, BASH_ENV })
+    .map(([name, value]) => `${name}=${quote(value)}`).join(" ");
+  return `${FIND_SHELL}
+case \${SHELL##*/} in
+  sh | ash | bash | dash | ksh* | mksh | yash | zsh)
+    unset BASH_ENV
+    exec "$SHELL" -l -c ${quote(`${again} exec "\${SHELL:-/bin/sh}"`)} ;;
+esac
+exec "$SHELL"`;
+}
+
 // The shell waits for the command, so that a signal's end becomes 128+n instead of ssh's 255; it would print
 // "Terminated" then, which is nobody's output. Its traps do nothing, but keep it from ending before the
 // command. exec keeps built-in commands from taking the place of the real ones.
 function script(
   session: Session,
   { cwd, command, env }: ContainerCommand,
-  { terminal }: { readonly terminal: boolean },
+  { terminal }: { readonly terminal: Readonly<Record<string, string>> | undefined },
 ): string {
-  const variables = Object.entries({ ...session.image.env, ...session.env, ...env });
+  const given = { ...session.image.env, ...session.env, ...env };
+  const variables = Object.entries({
+    ...terminal === undefined ? {} : terminalVariables(terminal, given),
+    ...given,
+  });
   // export takes names of the shell's own kind only, and bash none that it has itself; env(1) takes any.
   const isPlain = ([name]: [string, string]): boolean =>
     /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !OF_BASH.test(name);
@@ -137,26 +205,26 @@ function script(
   const odd = variables.filter((variable) => !isPlain(variable)).map(([name, value]) =>
     `${name}=${value}`
   );
-  const path = { ...session.image.env, ...session.env, ...env }["PATH"] ?? "/usr/bin:/bin";
-  const words = command.length === 0
-    // Its start-up files set a PATH of their own; the image's is the one that counts.
-    ? `"\${SHELL:-/bin/sh}" -l -c ${quote(`PATH=${quote(path)} exec "\${SHELL:-/bin/sh}"`)}`
-    : quoteAll(odd.length === 0 ? command : ["env", ...odd, ...command]);
+  const [program] = command;
+  const start = program === undefined
+    ? loginShell(given)
+    : `${isThere(session, program)}; exec ${
+      quoteAll(odd.length === 0 ? command : ["env", ...odd, ...command])
+    }`;
+  const oddTerminal = terminal !== undefined && given["TERM"] === undefined &&
+    !COMMON_TERM.test(terminal["TERM"] ?? "");
   return [
-    `cd -- ${
-      quote(cwd)
-    } 2>/dev/null || { printf 'dodo: no such directory in the container: %s\\n' ${
-      quote(cwd)
-    } >&2; exit 126; }`,
+    `set -- ${quote(cwd)}; cd -- "$1" 2>/dev/null || { ${CANNOT_ENTER}; }`,
     `unset ${NOT_OF_THE_IMAGE}`,
     ...plain.length === 0 ? [] : [`export ${plain.join(" ")}`],
+    ...oddTerminal ? [KNOWN_TERM] : [],
     // A terminal that hangs up does so to this shell, and only when it ends to the command.
     `trap : ${terminal ? "" : "HUP "}INT QUIT TERM`,
     // bash hands on the terminal that is its stderr; one that is open for reading takes none of its messages.
     ...terminal
       ? ["set -m", "exec 3>&2", "if (: </dev/tty); then exec 2</dev/tty; else exec 2>/dev/null; fi"]
       : ["exec 3>&2 2>/dev/null"],
-    `(exec 2>&3 3>&-; exec ${words})`,
+    `(exec 2>&3 3>&-; ${start})`,
     ...terminal ? [GO_ON] : ["exit $?"],
   ].join("\n");
 }

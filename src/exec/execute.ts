@@ -300,7 +300,7 @@ async function runInContainer(
   const bare = session.attached?.hasShell === false;
   const { line, words, env, oversized } = bare
     ? packBare(session, what, { token })
-    : packCommand(session, what, { token, terminal });
+    : packCommand(session, what, { token, terminal: terminal ? context.env : undefined });
   const byDocker = user !== undefined || session.attached !== null;
   const argv = byDocker
     ? asUser(session, {

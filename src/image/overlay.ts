@@ -100,7 +100,7 @@ ${lines(sshdConfig)} > /etc/dockerdo/sshd_config
 RUN printf '%s\\n' \\
 ${lines(STARTER.trimEnd().split("\n"))} > ${SSHD} && chmod 755 ${SSHD}
 
-# The user that logs in: there, with a shell that is there, and not locked; sshd takes nothing but the key.
+# The user that logs in: there, with a shell that is there, neither locked nor expired; sshd takes nothing but the key.
 RUN set -e; ${CLEAN}; add() { ${add}; }; wanted=${user}; name=; \\
     case $wanted in \\
       *[!0-9]*) if id -u "$wanted" >/dev/null 2>&1; then name=$wanted; else add "$wanted" "" && name=$wanted; fi ;; \\
@@ -109,8 +109,8 @@ RUN set -e; ${CLEAN}; add() { ${add}; }; wanted=${user}; name=; \\
     esac; \\
     shell=$(sed -n "s/^$name:.*:\\([^:]*\\)$/\\1/p" /etc/passwd); \\
     case $shell in */nologin | */false) shell=/nonexistent ;; esac; \\
-    [ -z "$shell" ] || [ -x "$shell" ] || sed -i "s#^\\($name:.*:\\)[^:]*\$#\\1/bin/sh#" /etc/passwd; \\
-    if [ -f /etc/shadow ]; then sed -i "s/^$name:!*[^:]*:/$name:*:/" /etc/shadow; fi; \\
+    [ -z "$shell" ] || [ -x "$shell" ] || sed -i "s#^\\($name:.*:\\)[^:]*\\$#\\1/bin/sh#" /etc/passwd; \\
+    if [ -f /etc/shadow ]; then sed -i "s/^$name:.*/$name:*:::::::/" /etc/shadow; fi; \\
     printf '%s\\n' "$name" > /etc/dockerdo/user
 # Your key, without its comment; \`dockerdo run\` puts the key of whoever runs the image in its place.
 ARG SSH_PUB_KEY

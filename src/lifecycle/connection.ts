@@ -27,6 +27,7 @@ import {
   stopMaster,
 } from "../ssh/master.ts";
 import PREPARE from "./prepare.sh" with { type: "text" };
+import { askSshd, checkLoginShell } from "../ssh/container_login.ts";
 import { closeRemoteShells } from "../ssh/remote_shell.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
 
@@ -173,7 +174,8 @@ export async function connectContainer(
   await writeSshConfig(connected, endpoint);
   await writeHostBlock(connected, endpoint);
   await publishHostNames(context);
-  await startContainerMaster(context, connected);
+  await startContainerMaster(context, connected, sshdIn);
+  if (session.attached === null) await checkLoginShell(context, connected);
   await restoreForwards(context, connected);
   progress(context, "local", "Mounting the container");
   await mount(context, connected, { destination: "container", path: "/" });
@@ -255,7 +257,11 @@ async function findEndpoint(
 }
 
 // Behind a published port sshd may need a moment until it listens; through docker exec it starts with the call.
-async function startContainerMaster(context: Context, session: Session): Promise<void> {
+async function startContainerMaster(
+  context: Context,
+  session: Session,
+  containerId: string,
+): Promise<void> {
   const limit = Date.now() + READY_LIMIT_MS;
   while (true) {
     try {
@@ -264,7 +270,10 @@ async function startContainerMaster(context: Context, session: Session): Promise
         interactive: Deno.stdin.isTerminal(),
       });
     } catch (error) {
-      if (!(error instanceof Failure) || session.connect !== "port") throw error;
+      if (!(error instanceof Failure)) throw error;
+      if (session.connect !== "port") {
+        throw await withReason(context, session, { containerId, error });
+      }
       const starting = /refused|closed by|reset by|Connection closed/i.test(error.message);
       if (!starting || Date.now() > limit) {
         // A master that may not forward says no more than that.
@@ -278,6 +287,21 @@ async function startContainerMaster(context: Context, session: Session): Promise
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
     }
   }
+}
+
+async function withReason(
+  context: Context,
+  session: Session,
+  { containerId, error }: { readonly containerId: string; readonly error: Failure },
+): Promise<Failure> {
+  if (error.exitCode > 128) return error;
+  const { words, hint } = await askSshd(context, session, containerId);
+  if (words === "") return error;
+  const hints = [hint, error.hint].filter((one) => one !== undefined).join("\n");
+  return new Failure(`${error.message}\nsshd says: ${words}`, {
+    cause: error,
+    ...hints !== "" && { hint: hints },
+  });
 }
 
 /** Takes down the mount of the container, then its control master. Fine where neither is up. */

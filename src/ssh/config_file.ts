@@ -160,12 +160,27 @@ export function route(
       : ["ssh", "-F", config, ...options, "-W", `127.0.0.1:${port}`, "--", remote];
     return { hostName: "127.0.0.1", port, words };
   }
-  const sshd = ["docker", ...execAsRoot(containerId, [SSHD, "-i"])];
+  return { hostName: "container", words: dockerWords(session, containerId, { options }) };
+}
+
+function dockerWords(
+  session: Session,
+  containerId: string,
+  { options = [], ofSshd = [] }: {
+    readonly options?: readonly string[];
+    readonly ofSshd?: readonly string[];
+  },
+): string[] {
+  const sshd = ["docker", ...execAsRoot(containerId, [SSHD, "-i", ...ofSshd])];
   // ssh skips whole lines before the server's first one: noise of a login shell need not end its line.
-  const words = remote === undefined
+  return session.remoteHost === null
     ? sshd
     : sshTo(session, "remote", { line: `echo; ${quoteForLogin(sshd)}`, options });
-  return { hostName: "container", words };
+}
+
+/** The ProxyCommand that starts sshd in a container by docker exec, with its log on stderr. */
+export function loggingProxy(session: Session, containerId: string): string {
+  return proxyLine(dockerWords(session, containerId, { ofSshd: ["-e"] }));
 }
 
 function routeLines(session: Session, endpoint: ContainerEndpoint): string[] {

@@ -172,7 +172,22 @@ const HABITS: readonly Habit[] = [
   {
     name: "a TERM that the image does not know",
     typed: "TERM=xterm-nobody-knows dodo -t sh -c 'echo $TERM' </dev/null | tr -d '\\r'",
-    stdout: "xterm-nobody-knows\n",
+    stdout: "xterm-256color\n",
+  },
+  {
+    name: "a terminal's colours and letters come along, the command's own words for them count",
+    typed:
+      "LANG=da_DK.UTF-8 COLORTERM=truecolor dodo -t sh -c 'echo $LANG $COLORTERM' </dev/null | tr -d '\\r'; " +
+      "LANG=da_DK.UTF-8 dodo -e LANG=C -t sh -c 'echo $LANG' </dev/null | tr -d '\\r'; " +
+      "LANG=da_DK.UTF-8 dodo sh -c 'echo $LANG'",
+    stdout: "C.UTF-8 truecolor\nC\n\n",
+  },
+  {
+    name: "a program that is not there, for another user too",
+    typed: "dodo nosuch; echo code $?; dodo -u daemon /no/such; echo code $?",
+    stdout: "code 127\ncode 127\n",
+    stderr:
+      /^dodo: nosuch: not found in the container dockerdo-habits-\w+\ndodo: \/no\/such: not found in the container dockerdo-habits-\w+\n$/,
   },
   {
     name: "UTF-8 where neither side has set a locale",

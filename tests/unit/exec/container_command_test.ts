@@ -86,6 +86,32 @@ for (
   });
 }
 
+Deno.test("packCommand() says that a program is not there, and leaves all else to the shell", async () => {
+  for (const program of ["vim's", "-x", "no/such"]) {
+    assert.deepEqual(await runPacked(testSession(), { command: [program, "x"] }), {
+      code: 127,
+      stdout: "",
+      stderr: `dodo: ${program}: not found in the container ${testSession().containerName}\n`,
+    });
+  }
+});
+
+Deno.test("packCommand() passes on what a program must know of the terminal, unless the container has it", () => {
+  const local = { COLORTERM: "truecolor", LANG: "da_DK.UTF-8", TERM: "xterm-kitty", SECRET: "x" };
+  const exports = (env: Record<string, string>, terminal?: Record<string, string>): string => {
+    const command = { cwd: "/", command: ["ls"], env };
+    const { env: { DODO_1 = "" } } = packCommand(testSession(), command, { token: "t", terminal });
+    return Array.from(DODO_1.matchAll(/export (.*)$/gm), ([, text]) => text).join(" ");
+  };
+  assert.equal(exports({}), "");
+  assert.equal(exports({}, local), "COLORTERM=truecolor LANG=C.UTF-8 TERM=xterm-256color");
+  assert.equal(
+    exports({ LC_ALL: "C", COLORTERM: "no", TERM: "vt100" }, local),
+    "COLORTERM=no LC_ALL=C TERM=vt100",
+  );
+  assert.equal(exports({}, { LANG: "C", TERM: "tmux-256color" }), "");
+});
+
 Deno.test("packCommand() carries more than one argument may hold, cut into pieces that fit", async () => {
   const words = Array.from({ length: 40 }, (_, i) => `${i}${"é漢".repeat(4000)}`);
   const parcel = packCommand(
