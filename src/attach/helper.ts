@@ -112,7 +112,7 @@ export async function startHelper(
   });
   if (started.code !== 0) {
     throw new Failure(`the helper of ${target.name} does not start: ${started.stderr.trim()}`, {
-      hint: "It needs docker's leave to join the container's namespaces, and CAP_SYS_PTRACE.",
+      hint: "docker must allow it to join the container's namespaces, with CAP_SYS_PTRACE.",
     });
   }
   return started.stdout.trim();

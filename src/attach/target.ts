@@ -47,7 +47,7 @@ export async function findService(
   const of = project === "" ? service : `${service} of ${project}`;
   if (only === undefined) {
     throw new Failure(`${where} runs no container of the compose service ${of}`, {
-      hint: "docker ps there lists those that run.",
+      hint: "docker ps on that host lists the running ones.",
     });
   }
   const names = fit.map((one) => `${one.name} (${composeOf(one)?.project})`).sort();
@@ -66,8 +66,8 @@ export function refusal(
   >,
 ): Failure | undefined {
   if (sessionId !== undefined) {
-    return new Failure(`${name} is the container of a session already`, {
-      hint: "dockerdo list shows it; its activate script takes it up.",
+    return new Failure(`${name} already is the container of a session`, {
+      hint: "dockerdo list shows it; its activate script activates it.",
     });
   }
   if (status !== "running") {

@@ -40,10 +40,10 @@ export const command = plainCommand<AttachFlags, string[]>({
   flags: {
     remote: textFlag("Host that runs the container", "host"),
     local: switchFlag("The container runs on the local host"),
-    service: textFlag("The container of this service of a compose project", "service"),
-    project: textFlag("The compose project, where the directory does not tell it", "project"),
+    service: textFlag("Container of this service of a compose project", "service"),
+    project: textFlag("Compose project (default: named after the directory)", "project"),
     user: textFlag(
-      "Run commands and make files as this user (the container's own)",
+      "User of commands and files (default: the container's)",
       "user[:group]",
     ),
     mount: mountFlag,
@@ -123,11 +123,11 @@ async function findTarget(
   const where = session.remoteHost?.name ?? "the local host";
   if (found === undefined) {
     throw new Failure(`${where} has no container ${container}`, {
-      hint: "docker ps there lists those that run.",
+      hint: "docker ps on that host lists the running ones.",
     });
   }
   if (found.labels[HELPER_LABEL] !== undefined) {
-    throw new Failure(`${found.name} is a helper of dockerdo's own`);
+    throw new Failure(`${found.name} is a helper container of dockerdo`);
   }
   const why = refusal(found);
   if (why !== undefined) throw why;

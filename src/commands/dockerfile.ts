@@ -31,11 +31,11 @@ export const command = sessionCommand<DockerfileFlags>({
     "  dockerdo dockerfile -o image --verify",
   flags: {
     output: textFlag(
-      "Write the Dockerfile and its build context there: a new or empty directory",
+      "Write the Dockerfile and its build context to this new or empty directory",
       "dir",
     ),
     verify: switchFlag("Build it on the session's engine, compare file by file, and repair it"),
-    yes: switchFlag("Run those commands again, too, that are not known to have changed anything"),
+    yes: switchFlag("Also run commands again that are not known to have changed anything"),
     json: switchFlag("Print what was found as JSON"),
     slim: switchFlag("Install without recommended packages"),
     pin: switchFlag("Write the versions of packages, and the base image's digest"),
@@ -63,7 +63,7 @@ async function dockerfile(context: Context, found: Session, flags: DockerfileFla
   const made = compose(facts, options);
   if (!made.evidence.swept) {
     context.stderr(
-      "dockerdo: nobody looked at the container between commands, so commands that changed nothing are not known\n",
+      "dockerdo: the container was not examined between commands, so commands that changed nothing are not known\n",
     );
   }
   if (flags.output === undefined) {

@@ -69,7 +69,7 @@ function parseVariable(context: Context, word: string): readonly [name: string, 
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     throw usageFailure(
       `${JSON.stringify(name)} cannot be a variable's name`,
-      "Use letters, digits and underscores, and no digit first.",
+      "Use letters, digits and underscores, and a digit must not be first.",
     );
   }
   return [name, equals < 0 ? local ?? "" : word.slice(equals + 1)];

@@ -36,7 +36,7 @@ export const command = sessionArgumentsCommand<ForwardFlags>({
   flags: {
     auto: switchFlag("Forward the container's ports as they come and go, until Ctrl-C"),
     all: switchFlag("With --auto: ephemeral ports and debuggers too"),
-    reverse: switchFlag("Make ports of the local host reachable in the container"),
+    reverse: switchFlag("Make local ports reachable in the container"),
     exact: switchFlag("Fail where the local port is taken, instead of using the next one"),
     remove: switchFlag("End these forwards"),
     json: switchFlag("Print JSON"),
@@ -84,7 +84,7 @@ async function forward(
 
 function refuseClashes(flags: ForwardFlags, words: readonly string[]): void {
   if (flags.auto && (words.length > 0 || flags.reverse || flags.remove || flags.exact)) {
-    throw usageFailure("--auto finds the ports itself, and takes no other option but --all");
+    throw usageFailure("--auto finds the ports itself, and takes no option but --all");
   }
   if (flags.remove && words.length === 0) {
     throw usageFailure("which forward is to be removed?", "dockerdo forward lists them.");
@@ -108,7 +108,7 @@ async function list(
   if (json) {
     context.stdout(`${JSON.stringify(states, null, 2)}\n`);
   } else if (states.length === 0) {
-    context.stderr("Nothing is forwarded; dockerdo forward PORT does it.\n");
+    context.stderr("No port is forwarded; dockerdo forward PORT forwards one.\n");
   } else {
     context.stdout(states.map((state) => `${forwardText(state)}\n`).join(""));
   }

@@ -28,9 +28,9 @@ interface HistoryFlags {
 export const command = sessionCommand<HistoryFlags>({
   about:
     "Prints the session's variables, then every command that was run in the container, as lines of shell that a\n" +
-    "Dockerfile's RUN can take. A command that failed has its exit code behind it. In comments below them: the files\n" +
-    "that local programs edited through the mount, where that is recorded (dockerdo run --record), and what else has\n" +
-    "changed in the container, as docker diff has it.\n\n  dockerdo history > steps.sh",
+    "Dockerfile's RUN can take. A command that failed is followed by its exit code. In comments below them: the files\n" +
+    "that local programs edited through the mount (unless --no-record), and what else has changed in the\n" +
+    "container, as docker diff reports it.\n\n  dockerdo history > steps.sh",
   flags: {
     json: switchFlag("Print JSON; with --follow, one object per line"),
     follow: switchFlag("Print new commands and edits until Ctrl-C"),

@@ -217,7 +217,7 @@ export async function refuseTaken(
 
 function nameTaken(dir: string, name: string, cause?: unknown): Failure {
   refusePythonSession(dir);
-  return new Failure(`there is a session ${name} already`, {
+  return new Failure(`the session ${name} already exists`, {
     cause,
     hint: `Activate it with: source ${
       quote(`${dir}/activate`)

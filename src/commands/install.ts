@@ -75,9 +75,7 @@ async function installAll(
   }
   if (!outcomes.has("done") && !outcomes.has("left")) {
     context.stderr(
-      flags.uninstall
-        ? "There is nothing to remove.\n"
-        : "Everything is installed; nothing was changed.\n",
+      flags.uninstall ? "Nothing to remove.\n" : "Everything is installed; nothing was changed.\n",
     );
   } else if (!flags.uninstall && outcomes.has("done")) {
     context.stderr("Start a new shell to use dodo and the completions.\n");

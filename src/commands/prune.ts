@@ -43,7 +43,7 @@ async function prune(context: Context, flags: PruneFlags): Promise<void> {
       return why === undefined ? [] : [{ ...one, why }];
     });
   if (found.length === 0) {
-    context.stderr("There is nothing to remove.\n");
+    context.stderr("Nothing to remove.\n");
     return;
   }
   for (const { dir, session, why } of found) {

@@ -186,8 +186,8 @@ function refuseClashes(words: readonly string[]): void {
   const [first] = words;
   if (first !== undefined && !first.startsWith("-")) {
     throw usageFailure(
-      `docker run would take ${JSON.stringify(first)} for an image, and the image is the session's`,
-      `To mean that session: dockerdo run --session ${first}`,
+      `docker run would take ${JSON.stringify(first)} for an image; the session has an image`,
+      `For the session of that name: dockerdo run --session ${first}`,
     );
   }
   for (const word of words) {
@@ -222,7 +222,7 @@ async function checkImage(context: Context, session: Session): Promise<void> {
 async function clearTheWay(context: Context, session: Session): Promise<void> {
   const { own, named } = await findContainers(context, session);
   if (own !== undefined && own.status !== "created") {
-    throw new Failure(`the container ${own.name} is there already (${own.status})`, {
+    throw new Failure(`the container ${own.name} already exists (${own.status})`, {
       hint: own.status === "running" && own.id === session.containerId
         ? "Use it with dodo, or remove it first: dockerdo rm --force"
         : "dockerdo start connects to it; dockerdo rm --force removes it.",

@@ -27,7 +27,7 @@ export async function readSource(path: string): Promise<string | undefined> {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw new Failure(`cannot read ${path}: ${(error as Error).message}`, {
       cause: error,
-      hint: "Mend its permissions, or move it away: without it the defaults count.",
+      hint: "Fix its permissions, or move it away to use the defaults.",
     });
   }
   try {
@@ -77,7 +77,7 @@ export function parseFile(source: string, { path, warn }: FilePlace): [Key, Give
 
 function parseYaml(source: string, path: string): unknown {
   try {
-    // js-yaml says of a key that is there twice only that it is: keyLines() says where.
+    // js-yaml says of a key that is set twice only that it is: keyLines() says where.
     return load(source, { filename: path, json: true });
   } catch (error) {
     const { reason, line } = whatIsWrong(source, error);
@@ -98,7 +98,7 @@ function whatIsWrong(source: string, error: unknown): { reason: string; line: nu
   return { reason: error.reason, line: Math.max(second, 0) + 1 };
 }
 
-/** The line of each key of the file's mapping; one that is there twice is a failure. */
+/** The line of each key of the file's mapping; one that is set twice is a failure. */
 function keyLines(source: string, path: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>();
   let depth = 0;
@@ -111,7 +111,7 @@ function keyLines(source: string, path: string): ReadonlyMap<string, number> {
         const line = lineAt(source, event.valueStart);
         const before = lines.get(key);
         if (before !== undefined) {
-          throw new Failure(`${path}:${line}: ${key} is there twice`, {
+          throw new Failure(`${path}:${line}: ${key} is set twice`, {
             hint: `The first one is in line ${before}. Keep one of them.`,
           });
         }

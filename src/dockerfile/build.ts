@@ -41,7 +41,7 @@ export async function build(
   if (code === 0) return { image: tag };
   const log = `${stdout}\n${stderr}`.trim();
   if (/Cannot connect to the Docker daemon|permission denied while trying/i.test(log)) {
-    throw new Failure(`the build could not begin: ${log.slice(-500)}`);
+    throw new Failure(`the build did not start: ${log.slice(-500)}`);
   }
   const steps = [...log.matchAll(/^Step (\d+)\/\d+ : /gm)];
   const failed = /returned a non-zero code: (\d+)/.exec(log) ?? /exit code: (\d+)/.exec(log);

@@ -71,14 +71,14 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
     throw new Failure(
       `the engine has no image ${session.baseImage}, from which the Dockerfile starts`,
       {
-        hint: `Get it there first: docker pull ${session.baseImage}`,
+        hint: `Get it on that host first: docker pull ${session.baseImage}`,
       },
     );
   }
   const overlay = await imageConfig(context, session, session.imageTag);
   if (overlay === undefined) {
     throw new Failure(`the engine has no image ${session.imageTag} any more`, {
-      hint: "dockerdo build makes it again.",
+      hint: "dockerdo build builds it again.",
     });
   }
   const clock = await clockOffset(context, session);

@@ -41,7 +41,7 @@ export async function checkConfig(
   let warnings = "";
   try {
     const config = await loadConfig({ ...context, stderr: (text) => void (warnings += text) });
-    const there = await Deno.lstat(path).then(() => path, () => `no ${path}: the defaults count`);
+    const there = await Deno.lstat(path).then(() => path, () => `no ${path}: the defaults apply`);
     const said = warnings.trim().replaceAll(/^dockerdo: /gm, "");
     const finding = said === ""
       ? ok("configuration", there)

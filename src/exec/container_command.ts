@@ -62,7 +62,7 @@ export function packCommand(
   }
   const names = Object.keys(env);
   const missing =
-    "dodo: the container takes no variables of ours: dockerdo overlay --force, then build and run again";
+    "dodo: the container's sshd accepts no variables of dodo: dockerdo overlay --force, then build and run again";
   const unpack = `[ "$DODO_1" ] || { echo ${quote(missing)} >&2; exit 125; }; ` +
     `text="${names.map((name) => `$${name}`).join("")}"; unset ${names.join(" ")}; eval "$text"`;
   const words = ["/bin/sh", "-c", unpack, "dodo", token];

@@ -116,7 +116,8 @@ export async function openReverse(
     const problem = await open(context, session, forward);
     if (problem !== undefined) {
       throw new Failure(`port ${containerPort} of the container cannot be used: ${problem}`, {
-        hint: `Is it taken there? Choose another one: dockerdo forward --reverse PORT:${localPort}`,
+        hint:
+          `Is it taken in the container? Choose another one: dockerdo forward --reverse PORT:${localPort}`,
       });
     }
     return other === undefined ? [...forwards, forward] : forwards;

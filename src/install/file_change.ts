@@ -50,7 +50,7 @@ export async function targetOf(path: string): Promise<string> {
   } catch (cause) {
     const link = await Deno.readLink(path).catch(() => undefined);
     if (link === undefined) return path;
-    throw new Failure(`${path} is a symbolic link to ${link}, which is not there`, {
+    throw new Failure(`${path} is a symbolic link to ${link}, which does not exist`, {
       cause,
       hint: "Create the target, or remove the link.",
     });

@@ -126,7 +126,7 @@ async function planHostNames(context: Context, wanted: InstallRequest): Promise<
     return { name, changes: [], notes: [why] };
   }
   const lines = [
-    "# Written by dockerdo install; dockerdo install --uninstall takes it out.",
+    "# Written by dockerdo install; dockerdo install --uninstall removes it.",
     line ?? "",
   ];
   const changes = await planRc(path, lines.map(asBytes), { ...wanted, atTop: true });
@@ -181,7 +181,7 @@ async function planShell(
     ? context.env["ZDOTDIR"] || homeDirectory(context)
     : homeDirectory(context);
   const lines = [
-    "# Written by dockerdo install; dockerdo install --uninstall takes it out.",
+    "# Written by dockerdo install; dockerdo install --uninstall removes it.",
     `alias dodo=${quote(dodo)}`,
     ...ACTIVATION.trimEnd().split("\n").filter((line) => !line.startsWith("#")),
     ...shell === "zsh"

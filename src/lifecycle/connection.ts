@@ -108,7 +108,10 @@ export async function connectRemoteHost(
   if (!context.dryRun && (!path.startsWith("/") || /[\0\n]/.test(path))) {
     throw new Failure(
       `${placed.remoteHost.name} does not say where the build dir ${placed.buildDir} is`,
-      { hint: "There, `pwd -P` in that directory must print one line that begins with a slash." },
+      {
+        hint:
+          "On the remote host, `pwd -P` in that directory must print one line that starts with a slash.",
+      },
     );
   }
   await mount(context, placed, { destination: "remote", path });

@@ -50,7 +50,7 @@ exec 2>&-; wait; exit 1`;
 export async function checkMountPoint(context: Context, point: string): Promise<void> {
   const taken = (await mountTable(context)).find((entry) => entry.point === point);
   if (taken !== undefined) {
-    throw new Failure(`${point} is a mount already (${taken.type}, ${taken.source})`, {
+    throw new Failure(`${point} is already a mount (${taken.type}, ${taken.source})`, {
       hint: `Unmount it first: ${quoteAll(unmountCommand(point))}`,
     });
   }

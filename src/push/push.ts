@@ -43,7 +43,7 @@ export type Source =
 type Argv = readonly string[];
 
 const TRY_AGAIN =
-  "The images there are as they were. Run dockerdo push again: parts that were complete are not sent twice.";
+  "The images on the remote host are unchanged. Run dockerdo push again: complete parts are not sent twice.";
 
 interface Transfer {
   readonly image: LocalImage;

@@ -317,7 +317,7 @@ function activated(dir: string): Session {
     if (!(error instanceof Failure) || !(error.cause instanceof Deno.errors.NotFound)) throw error;
     throw new Failure(error.message, {
       cause: error.cause,
-      hint: "This shell has it activated still: deactivate_dockerdo forgets it.",
+      hint: "It is still activated in this shell: deactivate_dockerdo deactivates it.",
     });
   }
 }

@@ -32,7 +32,9 @@ export async function findPublicKey(
   if (configured !== null) {
     const key = await readKey(configured);
     if (key !== undefined) return key;
-    context.stderr(`dockerdo: ssh_key_path ${configured} is not there; looking for another key\n`);
+    context.stderr(
+      `dockerdo: ssh_key_path ${configured} does not exist; looking for another key\n`,
+    );
   }
   const fromAgent = await firstAgentKey(context);
   if (fromAgent !== undefined) return { line: fromAgent, file: null };

@@ -176,6 +176,6 @@ Deno.test("a service of compose is found by its labels", async () => {
   assert.deepEqual(await states(), ["detached"]);
   assert.equal(
     (await user.types("dockerdo prune --yes")).stderr,
-    "There is nothing to remove.\n",
+    "Nothing to remove.\n",
   );
 });

@@ -87,7 +87,7 @@ Deno.test("a mount point that is not empty, a file, or a mount is refused and st
   await user.does("rm container; mkdir container; mount -t tmpfs none container");
   await refuses(user, "dockerdo init --local", {
     code: 1,
-    says: /container is a mount already \(tmpfs, none\)\n {2}Unmount it first/,
+    says: /container is already a mount \(tmpfs, none\)\n {2}Unmount it first/,
   });
   await user.does("umount container; rmdir container");
   assert.equal(await user.traces(), before);
@@ -98,7 +98,7 @@ Deno.test("a session's name is taken once", async () => {
   await user.begins("taken --local");
   await refuses(user, "dockerdo init taken --local", {
     code: 1,
-    says: /there is a session taken already\n {2}Activate it with: source /,
+    says: /the session taken already exists\n {2}Activate it with: source /,
   });
 });
 

@@ -137,7 +137,7 @@ const HABITS: readonly Habit[] = [
       done
       dodo -n true 2>/dev/null || echo exec; dockerdo export -n A=1 2>/dev/null || echo export
       dodo true && cat container/etc/hostname >/dev/null && echo whole`,
-    stdout: /^(run: 1\n.*is there already[^]*)?whole\n$/,
+    stdout: /^(run: 1\n.*already exists[^]*)?whole\n$/,
   },
   {
     name: "a variable of the user's that begins with DODO_ stays here",

@@ -143,7 +143,7 @@ Deno.test("behind another engine the session's container is unknown, not gone, a
   assert.deepEqual([container.state, container.id], ["unknown", containerId]);
   const [listed] = JSON.parse((await elsewhere("list --json")).stdout);
   assert.deepEqual([listed.name, listed.state], ["elsewhere", "unknown"]);
-  assert.equal((await elsewhere("prune --yes")).stderr, "There is nothing to remove.\n");
+  assert.equal((await elsewhere("prune --yes")).stderr, "Nothing to remove.\n");
   assert.equal(await user.does("dodo echo here"), "here\n");
   const forced = await elsewhere("rm --force");
   assert.deepEqual([forced.code, forced.stderr.includes(`${other}: it stays there`)], [0, true]);

@@ -124,7 +124,7 @@ Deno.test("prune removes what a host has no more, asks first, and leaves what ju
   await user.does("mkdir idle; cd idle && dockerdo init idle --local");
   const [gone = "", away = ""] = ids;
   const names = async (): Promise<unknown[]> => (await list(user)).map(({ name }) => name);
-  assert.equal((await user.types("dockerdo prune --yes")).stderr, "There is nothing to remove.\n");
+  assert.equal((await user.types("dockerdo prune --yes")).stderr, "Nothing to remove.\n");
 
   await reykjavik(["sh", "-c", `docker rm -f ${(await onReykjavik(gone)).trim()}`]);
   const dry = await user.types("dockerdo prune --dry-run");
@@ -151,7 +151,7 @@ Deno.test("prune removes what a host has no more, asks first, and leaves what ju
   await link.refuse();
   link.cut();
   await poll(async () => (await list(user))[0]?.state === "unknown", { what: "the link's end" });
-  assert.equal((await user.types("dockerdo prune --yes")).stderr, "There is nothing to remove.\n");
+  assert.equal((await user.types("dockerdo prune --yes")).stderr, "Nothing to remove.\n");
   const forced = await user.types("dockerdo prune --yes --force");
   assert.equal(forced.code, 0, forced.stderr);
   assert.match(forced.stderr, /^away: cannot connect to reykjavik-far/m);

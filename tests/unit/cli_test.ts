@@ -258,7 +258,7 @@ Deno.test("init --local NAME prints the script's path alone and keeps the sessio
     assert.equal((Deno.statSync(session).mode ?? 0) & 0o777, 0o700);
     const again = await call(argv, context());
     assert.deepEqual({ code: again.code, stdout: again.stdout }, { code: 1, stdout: "" });
-    assert.match(again.stderr, /^dockerdo: there is a session demo already\n {2}Activate it/);
+    assert.match(again.stderr, /^dockerdo: the session demo already exists\n {2}Activate it/);
   } finally {
     Deno.removeSync(loadSession(session).socketDir);
   }

@@ -35,7 +35,7 @@ Deno.test("a container that cannot be attached to is refused with the reason", (
     "web is exited",
     "web is restarting",
     "web runs under runsc, whose processes no other container sees",
-    "web is the container of a session already",
+    "web already is the container of a session",
   ]);
 });
 

@@ -72,7 +72,7 @@ Deno.test("loadConfig() names a file that cannot be read", async () => {
   await assert.rejects(loadConfig(testContext({ env: { XDG_CONFIG_HOME: dir.path } })), {
     name: "Failure",
     message: new RegExp(`^cannot read ${dir.path}/dockerdo/dockerdo\\.yaml: `),
-    hint: "Mend its permissions, or move it away: without it the defaults count.",
+    hint: "Fix its permissions, or move it away to use the defaults.",
   });
 });
 
@@ -258,10 +258,10 @@ for (
     ],
     ["\tdefault_image: a\n", ":1: not valid YAML: a tab stands in front; use spaces"],
     ["default_image: a\n---\ndefault_image: b\n", ":2: not valid YAML: expected a single document"],
-    ["default_image: a\n# c\ndefault_image: b\n", ":3: default_image is there twice"],
+    ["default_image: a\n# c\ndefault_image: b\n", ":3: default_image is set twice"],
     [
       "default_image: a\nx: {default_image: c}\n'default_image': b\n",
-      ":3: default_image is there twice",
+      ":3: default_image is set twice",
     ],
     [
       new Uint8Array([...new TextEncoder().encode("a: 1\nb: "), 0xe9, 10]),

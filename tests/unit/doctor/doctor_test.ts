@@ -338,7 +338,7 @@ Deno.test("doctor names what is not installed with the command of this system, a
   for (const check of ["ssh", "ssh key", "sshfs", "docker here"]) {
     assert.match(stdout, new RegExp(`^missing  ${check} +[^\n]+\n {9}\\S`, "m"));
   }
-  assert.match(stdout, /^ok {7}configuration {2}no .*dockerdo.yaml: the defaults count$/m);
+  assert.match(stdout, /^ok {7}configuration {2}no .*dockerdo.yaml: the defaults apply$/m);
 });
 
 Deno.test("doctor tells of a broken configuration and an ssh that is too old, and goes on", async () => {

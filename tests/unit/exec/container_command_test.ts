@@ -139,7 +139,10 @@ Deno.test("packCommand() says what to do where the container takes no variables"
   });
   const { code, stderr } = await system(["sh", "-c", quoteAll(words)]);
   assert.equal(code, 125);
-  assert.match(stderr, /^dodo: the container takes no variables of ours: dockerdo overlay --force/);
+  assert.match(
+    stderr,
+    /^dodo: the container's sshd accepts no variables of dodo: dockerdo overlay --force/,
+  );
 });
 
 Deno.test("signalWords() do not hold the token itself, so that a search does not find itself", () => {

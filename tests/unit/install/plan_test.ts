@@ -106,7 +106,7 @@ for (
     assert.deepEqual(await home.install("--uninstall", "--yes"), {
       code: 0,
       stdout: "",
-      stderr: "There is nothing to remove.\n",
+      stderr: "Nothing to remove.\n",
     });
   });
 }
@@ -183,7 +183,7 @@ Deno.test("of a symbolic link the file that it means is changed, with its mode, 
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /dockerdo: .*\.zshrc is a symbolic link to nowhere, which is not there\n {2}Create the target/,
+    /dockerdo: .*\.zshrc is a symbolic link to nowhere, which does not exist\n {2}Create the target/,
   );
   assert.equal(home.tree()["/.bashrc"], "-> dot files/bash");
   assert.match(Deno.readTextFileSync(`${home.path}/dot files/bash`), /^a\n# >>> dockerdo >>> /);

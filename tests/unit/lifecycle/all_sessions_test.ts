@@ -246,7 +246,7 @@ Deno.test("prune shows what it would remove, and removes it after a yes", async 
   assert.deepEqual(there(), ["new"]);
   const again = context();
   assert.deepEqual([await main(["prune", "--yes"], again), there()], [0, ["new"]]);
-  assert.match(again.written.stderr, /nothing to remove/);
+  assert.match(again.written.stderr, /Nothing to remove/);
 });
 
 Deno.test("rm, history, status and export take a session by name from anywhere", async () => {

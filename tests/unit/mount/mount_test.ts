@@ -102,7 +102,7 @@ Deno.test("checkMountPoint() takes a directory that is empty or not there, and n
   });
   await assert.rejects(checkMountPoint(context, "/proc"), {
     name: "Failure",
-    message: /^\/proc is a mount already \(proc, /,
+    message: /^\/proc is already a mount \(proc, /,
   });
 });
 

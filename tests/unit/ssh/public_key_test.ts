@@ -76,7 +76,7 @@ Deno.test("findPublicKey() warns of a configured key that is not there, and goes
   });
   assert.equal(
     context.written.stderr,
-    `dockerdo: ssh_key_path ${dir.path}/.ssh/none.pub is not there; looking for another key\n`,
+    `dockerdo: ssh_key_path ${dir.path}/.ssh/none.pub does not exist; looking for another key\n`,
   );
 });
 
