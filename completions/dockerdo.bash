@@ -24,7 +24,7 @@ __dockerdo_candidates() {
       ;;
   esac
   __dockerdo_declared "$command" || return
-  # Whether the word is behind all options: behind --, and behind the command of exec.
+  # Whether the word is after all options: after --, and after the command of exec.
   while [ "$at" -lt "$cword" ]; do
     word=${words[at]} previous=
     case $word in
@@ -140,7 +140,7 @@ __dockerdo_lines() {
   done < <(DOCKERDO_COMPLETION_SESSION=$chosen sh -c "$__dockerdo_program" dockerdo "$@" 2>/dev/null)
 }
 
-# Offers values of a kind, behind a prefix such as --image=
+# Offers values of a kind, after a prefix such as --image=
 __dockerdo_offer() {
   local what=$1 prefix=${2-} name
   case $what in
@@ -330,7 +330,7 @@ limited() {
   kill "$watcher"
 } 2>/dev/null
 
-# Only over a control master that is there: what would connect anew ends at once.
+# Only over an open control master: what would open a connection ends at once.
 over_master() {
   config=$1; shift
   limited ssh -F "$config" -o ControlMaster=no -o ProxyCommand=false -o BatchMode=yes \
@@ -364,7 +364,7 @@ current_session() {
   active=${DOCKERDO_SESSION_DIR:+$DOCKERDO_SESSION_DIR/session.json}
   IFS=$nl
   set -f
-  # In a mount another session may be meant than the active one.
+  # In a mount, another session than the active one may be used.
   case ${DOCKERDO_COMPLETION_SESSION:+named}:${active:-none}:$here/ in
     named:* | :none:* | :*/container/*) set -- $({ session_files; printf "%s" "$active"; } | sort -u) ;;
     *) set -- "$active" ;;

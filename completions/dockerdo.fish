@@ -26,7 +26,7 @@ function __dockerdo_in
     end
 end
 
-# Which word of dodo is at the cursor: program, or path behind it.
+# Which word of dodo is at the cursor: program, or path after it.
 function __dockerdo_of_exec
     set -l words (__dockerdo_words)
     test "$words[2]" = exec
@@ -340,7 +340,7 @@ limited() {
   kill "$watcher"
 } 2>/dev/null
 
-# Only over a control master that is there: what would connect anew ends at once.
+# Only over an open control master: what would open a connection ends at once.
 over_master() {
   config=$1; shift
   limited ssh -F "$config" -o ControlMaster=no -o ProxyCommand=false -o BatchMode=yes \\
@@ -374,7 +374,7 @@ current_session() {
   active=${DOCKERDO_SESSION_DIR:+$DOCKERDO_SESSION_DIR/session.json}
   IFS=$nl
   set -f
-  # In a mount another session may be meant than the active one.
+  # In a mount, another session than the active one may be used.
   case ${DOCKERDO_COMPLETION_SESSION:+named}:${active:-none}:$here/ in
     named:* | :none:* | :*/container/*) set -- $({ session_files; printf "%s" "$active"; } | sort -u) ;;
     *) set -- "$active" ;;

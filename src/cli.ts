@@ -11,7 +11,7 @@ interface Verb {
   readonly group?: string;
   /** Absent for `exec` and `relay`, whose words no parser may touch. */
   readonly load?: () => Promise<{ readonly command: unknown }>;
-  /** Options that are not ours are docker's: they go on untouched. */
+  /** Options that are not ours are docker's: they are passed on unchanged. */
   readonly passesOptions?: true;
   readonly hidden?: true;
   /** The overview has its name only, in its last row: the others fill the screen. */

@@ -2,8 +2,8 @@ import { Failure, usageFailure } from "./error.ts";
 import type { Context } from "./process/context.ts";
 
 /**
- * Asks on the terminal whether to go on; anything but y or yes is a no. Where cannot ask: stdin is not a terminal
- * it is a usage failure, which names `--yes`.
+ * Asks on the terminal whether to continue; anything but y or yes is a no. If stdin is not a terminal
+ * this is a usage failure, which names `--yes`.
  */
 export async function confirm(context: Context, question: string): Promise<boolean> {
   if (!Deno.stdin.isTerminal()) {

@@ -27,7 +27,7 @@ export interface Container {
   readonly labels: Readonly<Record<string, string>>;
   /** What docker exec runs as: empty, a name or a number, with a group after a colon or without. */
   readonly user: string;
-  /** The words of docker run's --pid, --network and --runtime; AppArmor's profile, empty where there is none. */
+  /** The values of docker run's --pid, --network and --runtime; AppArmor's profile, empty where it has no profile. */
   readonly pidMode: string;
   readonly networkMode: string;
   readonly runtime: string;
@@ -46,7 +46,7 @@ export interface Image {
   /** Of the architecture; empty where there is one only. */
   readonly variant: string;
   /**
-   * All that a container of it goes by, but the layers, in one way of writing: the same image has another id in
+   * The configuration without the layers, in canonical form: the same image has another id in
    * containerd's image store than in a classic one, and docker shows it with other empty fields.
    */
   readonly settings: string;
@@ -113,7 +113,7 @@ const TROUBLES: readonly (readonly [RegExp, DockerTrouble])[] = [
   [/no space left/i, "space"],
 ];
 
-/** The trouble that docker's, or a shell's, words on stderr mean; undefined for any other. */
+/** The trouble that docker or a shell reports on stderr; undefined for any other text. */
 export function dockerTrouble(stderr: string): DockerTrouble | undefined {
   return TROUBLES.find(([pattern]) => pattern.test(stderr))?.[1];
 }
@@ -151,7 +151,7 @@ export async function docker(
   return finished.stdout.trim();
 }
 
-/** The container of this very id or name; undefined where there is none. */
+/** The container of exactly this id or name; undefined if there is no such container. */
 export async function inspectContainer(
   context: Context,
   engine: EngineHost,
@@ -167,7 +167,7 @@ export async function inspectContainer(
     .find((container) => container.name === nameOrId || container.id.startsWith(nameOrId));
 }
 
-/** A path that differs from the image's: added, changed or deleted, in docker's own letters. */
+/** A path that differs from the image's: added, changed or deleted, in docker's own characters. */
 export interface ContainerChange {
   readonly letter: "A" | "C" | "D";
   readonly path: string;
@@ -186,14 +186,14 @@ export async function diffContainer(
   return parseDiff(await docker(context, engine, { words: ["diff", id], ...options }));
 }
 
-/** The changes in the output of `docker diff`. A line that begins none belongs to the name before it. */
+/** The changes in the output of `docker diff`. A line without such a start belongs to the name before it. */
 export function parseDiff(text: string): ContainerChange[] {
   return [...text.matchAll(/^([ACD]) (\/.*(?:\n(?![ACD] \/).*)*)/gm)].map(
     ([, letter, path = ""]) => ({ letter: letter as ContainerChange["letter"], path }),
   );
 }
 
-/** The image of this reference or id; undefined where the engine has none. */
+/** The image of this reference or id; undefined where the engine has no such image. */
 export async function inspectImage(
   context: Context,
   engine: EngineHost,
@@ -274,7 +274,7 @@ function isEmpty(value: unknown): boolean {
     typeof value === "object" && Object.keys(value).length === 0;
 }
 
-// docker sets a PATH of its own where an image has none.
+// docker sets a PATH of its own for an image without one.
 function parseEnv(entries: unknown): Record<string, string> {
   const env: Record<string, string> = { PATH: DEFAULT_PATH };
   for (const entry of asArray(entries)) {

@@ -2,12 +2,12 @@
 export interface FailureOptions {
   /** The next command or setting, as a sentence for the user. */
   readonly hint?: string;
-  /** The process's exit code; 1 unless told otherwise (2 usage, 125 failure of `exec` itself). */
+  /** The process's exit code; 1 unless given (2 usage, 125 failure of `exec` itself). */
   readonly exitCode?: number;
   readonly cause?: unknown;
 }
 
-/** The last line of a hint where the doctor can tell more: of this host, or of what a session needs here. */
+/** The last line of a hint where the doctor can find more: on this host, or of what a session needs here. */
 export function doctorHint(remoteHost?: string): string {
   const remote = remoteHost === undefined ? "" : ` --remote ${remoteHost}`;
   return `dockerdo doctor${remote} looks for the cause.`;

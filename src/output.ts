@@ -4,7 +4,7 @@ import type { Context } from "./process/context.ts";
 /** The three systems, as a line of progress names them. */
 export type Place = "local" | "remote" | "container";
 
-/** One line on stderr that says what goes on, and where. */
+/** One line on stderr that says what is done, and where. */
 export function progress(context: Context, place: Place, text: string): void {
   context.stderr(`${paint(context, `[${place}]`)} ${text}\n`);
 }

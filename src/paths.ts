@@ -12,7 +12,7 @@ export function userDirectory(
   return `${homeDirectory(context)}/${places[kind]}/dockerdo`;
 }
 
-/** The user's home directory; a failure where there is none. */
+/** The user's home directory; a failure where HOME is not set. */
 export function homeDirectory(context: Context): string {
   const home = context.env["HOME"];
   if (home?.startsWith("/")) return home;

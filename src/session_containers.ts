@@ -13,14 +13,14 @@ import type { Context } from "./process/context.ts";
 import type { Session } from "./session/session.ts";
 import { captureOnRemoteHost } from "./ssh/master.ts";
 
-// $1 the filter. A container that goes between the two is no failure of the others.
+// $1 the filter. A container that is removed between the two does not make the others fail.
 const INSPECT_LABELLED = `ids=$(docker ps -aq --no-trunc --filter "$1") || exit
 docker info --format "engine={{.ID}}" 2>/dev/null
 [ -z "$ids" ] || docker container inspect $ids`;
 
 /** What an engine answers about sessions. */
 export interface EngineAnswer {
-  /** Its own word for itself; "" where it says none. */
+  /** What it calls itself; "" where it does not say. */
   readonly engineId: string;
   readonly containers: readonly Container[];
 }
@@ -33,7 +33,7 @@ export async function askEngineId(context: Context, engine: EngineHost): Promise
 }
 
 /**
- * Whether an engine of this id is another than the one that has the session's container: behind the same host or
+ * Whether an engine of this id is another than the one that has the session's container: under the same host or
  * context, `DOCKER_HOST` or `docker context use` can put another. What it does not have is not gone then.
  */
 export function isOtherEngine(session: Session, engineId: string | null): boolean {

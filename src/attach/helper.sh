@@ -1,5 +1,5 @@
 #!/bin/sh
-# Waits for as long as somebody is connected, then ten minutes more. $1 the container's id, $2 its user.
+# Waits while a client is connected, then ten minutes more. $1 the container's id, $2 its user.
 printf '%s %s\n' "$1" "$2" >/etc/dockerdo/target
 idle=0
 trap 'exit 0' TERM

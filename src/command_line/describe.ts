@@ -38,17 +38,17 @@ export interface Word extends Value {
   readonly repeated: boolean;
 }
 
-/** A command, as its help, its completion and the manual page tell of it. */
+/** A command, as its help, its completions and the manual page show it. */
 export interface Description {
   readonly name: string;
-  /** What is behind the name: `[OPTIONS] [NAME]`. */
+  /** What follows the name: `[OPTIONS] [NAME]`. */
   readonly usage: string;
   readonly paragraphs: readonly string[];
   /** Lines of shell. */
   readonly examples: readonly string[];
   readonly options: readonly Option[];
   readonly words: readonly Word[];
-  /** The program that gets the options that are none of ours: `docker run`. */
+  /** The program that gets the options that are not ours: `docker run`. */
   readonly passesTo?: string;
 }
 
@@ -196,7 +196,7 @@ export function proseOf(
   const isExample = (part: string): boolean =>
     part.split("\n").every((line) => line.startsWith("  "));
   return {
-    // The examples stand at the end: nothing comes behind a colon.
+    // The examples stand at the end: no text follows a colon.
     paragraphs: parts.filter((part) => !isExample(part)).map((part) =>
       part.replaceAll("\n", " ").replace(/:$/, ".")
     ),
@@ -217,7 +217,7 @@ export function helpText(description: Description): string {
   const { name, usage, paragraphs, examples, options, words } = description;
   const start = `usage: dockerdo ${name} `;
   const rows = options.map((option) => [optionLabel(option), option.brief] as const);
-  // A word tells nothing that its option of the same name does not.
+  // An argument says nothing that its option of the same name does not.
   const told = words.filter(({ brief }) => brief !== "");
   const rowsOfWords = told.map((word) => [`  ${word.placeholder}`, word.brief] as const);
   return [

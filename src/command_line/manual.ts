@@ -90,7 +90,7 @@ function example(lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [".PP", ".RS 4", ".nf", ...lines.map(verbatim), ".fi", ".RE"];
 }
 
-/** Lines of running text: none of their letters is a request or an escape. */
+/** Lines of running text: no character of them is a request or an escape. */
 function text(line: string): string {
   return wrap(line, 70).map(verbatim).join("\n");
 }

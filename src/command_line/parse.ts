@@ -19,7 +19,7 @@ export async function runCommand(
   context: Context,
   words: readonly string[],
   { name, command, passesOptions }: {
-    /** The word behind `dockerdo`. */
+    /** The argument after `dockerdo`. */
     readonly name: string;
     /** What a command file exports as `command`. */
     readonly command: unknown;
@@ -123,7 +123,7 @@ async function explainPassed(
   }
 }
 
-/** The kind of the option that a word is for this command; undefined where it is none of its. */
+/** The kind of the option that a word is for this command; undefined where the command has no such option. */
 function ownFlag(word: string, command: Command<CliContext>): string | undefined {
   const flags = new Map(Object.entries(command.parameters.flags ?? {}));
   const aliases = new Map(Object.entries(command.parameters.aliases ?? {}));

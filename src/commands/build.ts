@@ -51,7 +51,7 @@ export const command = plainCommand<BuildFlags, string[]>({
   action: build,
 });
 
-/** Builds the session's image, and writes its Dockerfile first where there is none. */
+/** Builds the session's image, and writes its Dockerfile first if it is missing. */
 export async function build(
   context: Context,
   flags: BuildFlags,

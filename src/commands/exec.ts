@@ -106,7 +106,7 @@ export async function exec(
   }
 }
 
-// No library: the first word that is no option of ours, and all behind it, must stay as typed.
+// No library: the first argument that is not an option of ours, and all after it, must stay as typed.
 async function parseWords(context: Context & Needs, words: readonly string[]): Promise<Request> {
   let request: Request = {
     verbose: context.verbose,

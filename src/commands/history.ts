@@ -103,7 +103,7 @@ function hint(context: Context, session: Session, { lost }: { readonly lost: num
   );
 }
 
-/** Milliseconds of quiet after which edits are told, and the longest that they are held back. */
+/** Milliseconds of quiet after which edits are printed, and the longest time that they are held back. */
 const QUIET_MS = 700;
 const LONGEST_MS = 3000;
 

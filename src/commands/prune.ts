@@ -79,7 +79,7 @@ export function reason(
   { force }: { readonly force: boolean },
 ): string | undefined {
   if (session === undefined) return state === "gone" ? "its directory is gone" : undefined;
-  // One that has not run yet, or whose container `rm` took away, is there to go on with.
+  // One that has not run yet, or whose container `rm` took away, can still be used.
   if (state === "none" && session.containerId !== null) {
     return `its container is gone from ${hostOf(session)}`;
   }
@@ -99,7 +99,7 @@ async function removeIfGone(
       if (!force) throw failure;
     },
     action: async (session, reached) => {
-      // Since the question was asked somebody may have made a new one.
+      // A new one may have been made since the question.
       const engine = session.remoteHost === null ? "local" : session;
       if (reached && isOtherEngine(session, await askEngineId(context, engine))) {
         throw otherEngineFailure(session);

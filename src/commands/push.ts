@@ -134,7 +134,7 @@ async function sendInSomeWay(context: Context, session: Session, task: Task): Pr
   } catch (error) {
     if (error instanceof UnfitLayer) {
       progress(context, "local", `${error.message}: docker save reads the whole image instead`);
-      // Parts may have come to be there.
+      // The remote host may have new parts.
       const state = await askRemote(context, session, task.image);
       return await sendInSomeWay(context, session, { ...task, state, source: SAVED });
     }

@@ -16,7 +16,7 @@ done`;
 
 /**
  * `STATE MOUNT_POINT BASE KERNEL_TIMEOUT [JOURNAL CONTAINER] -- SSH…`, as `mount.ts` writes it (ms; see
- * `RelayOptions`). Serves sshfs on our stdin and stdout until it hangs up; then the mount is gone, and so goes
+ * `RelayOptions`). Serves sshfs on our stdin and stdout until it hangs up; then the mount is gone, and so ends
  * the mount point. Returns the exit code: ssh's own where it never connected.
  */
 export async function relay(words: readonly string[]): Promise<number> {

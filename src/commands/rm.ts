@@ -91,7 +91,7 @@ async function removeContainers(context: Context, session: Session, flags: RmFla
       hint: "dockerdo stop stops it first; dockerdo rm --force removes it at once.",
     });
   }
-  // The mount goes first: a program that uses it must not find its server gone.
+  // The mount is removed first: a program that uses it must not find its server gone.
   await disconnectContainer(context, session, { force: flags.force });
   for (const { id, name } of containers) {
     progress(context, enginePlace(session), `Removing the container ${name}`);

@@ -152,7 +152,7 @@ async function bringUp(
   progress(context, "container", `Ready: ${containerMount(session)}`);
 }
 
-/** Docker has a --mount of its own, but none with these values. The last one counts. */
+/** Docker has a --mount of its own, but not with these values. The last one applies. */
 export function takeMountKind(
   words: readonly string[],
 ): { readonly kind: MountKind | undefined; readonly rest: readonly string[] } {
@@ -218,7 +218,7 @@ async function checkImage(context: Context, session: Session): Promise<void> {
   }
 }
 
-/** What an earlier `run` left half made goes; what is in use or somebody else's stays. */
+/** Removes what an earlier `run` left half made; keeps what is in use or another session's. */
 async function clearTheWay(context: Context, session: Session): Promise<void> {
   const { own, named } = await findContainers(context, session);
   if (own !== undefined && own.status !== "created") {

@@ -107,7 +107,7 @@ async function startContainer(
   }
 }
 
-/** The session with what the flags say of its mount; a mount of another kind goes first. */
+/** The session with what the flags say of its mount; a mount of another kind is removed first. */
 async function mountedAnew(
   context: Context,
   found: Session,

@@ -137,7 +137,7 @@ async function buildSide(context: Context, session: Session): Promise<"local" | 
   return "remote";
 }
 
-/** Runs a step; its failure says which one it was, and how to go on. */
+/** Runs a step; its failure says which one it was, and how to continue. */
 async function step<T>(name: string, again: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();

@@ -16,7 +16,7 @@ export function configVariable(key: string): string {
 /**
  * The user's configuration: the environment's `DOCKERDO_…`, else `dockerdo.yaml`, else the defaults. A missing
  * or empty file gives the defaults; an unknown key is a warning on stderr; what cannot be read, bad YAML and
- * wrong values are a failure that names file and line, or the variable. `ssh_key_path` comes out absolute.
+ * wrong values are a failure that names file and line, or the variable. `ssh_key_path` is made absolute.
  */
 export async function loadConfig(context: Context): Promise<UserConfig> {
   return check(context, await collect(context));
@@ -90,7 +90,7 @@ async function collect(context: Context): Promise<GivenValues> {
   return new Map([...file, ...givenByEnvironment(context)]);
 }
 
-// An empty variable is none, as everywhere in shells; null is what it is in the file.
+// An empty variable counts as unset, as in shells; null is the same as in the file.
 function givenByEnvironment(context: Context): GivenValues {
   return new Map(KEYS.flatMap((key): [Key, Given][] => {
     const where = configVariable(key);

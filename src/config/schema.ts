@@ -7,7 +7,7 @@ import * as values from "./values.ts";
 interface KeyEntry<Out> {
   /** With the default filled in where the value is missing. */
   readonly schema: v.GenericSchema<unknown, Out>;
-  /** The default as it is written in the file; "" where there is none. */
+  /** The default as it is written in the file; "" where there is no default. */
   readonly fallback: string;
   /** A sentence or two, for the file, the manual page and docs/configuration.md. */
   readonly about: string;
@@ -132,7 +132,7 @@ export const UserConfig = v.object(
 /** The user's configuration with every default filled in; the keys are the file's own. */
 export type UserConfig = v.InferOutput<typeof UserConfig>;
 
-/** A value that somebody gave, not yet checked. */
+/** A value as it was given, not yet checked. */
 export interface Given {
   readonly value: unknown;
   readonly source: "environment" | "file";

@@ -1,6 +1,6 @@
 import { ENTRIES } from "./schema.ts";
 
-/** A configuration file that names every key and sets none. */
+/** A configuration file that names every key and sets no value. */
 export function configTemplate(): string {
   const keys = Object.entries(ENTRIES).filter(([, { obsolete }]) => obsolete !== true).map((
     [key, { fallback, about }],

@@ -8,7 +8,7 @@ const LITTLE_SPACE = 2e9;
 const NO_SPACE = 200e6;
 
 /**
- * Run where an engine is: its version, the file system that its data is on as df(1) tells it, in 1024 bytes.
+ * Run where an engine is: its version, the file system that its data is on as df(1) reports it, in 1024 bytes.
  * The exit code is docker's.
  */
 export const ASK_DOCKER = [
@@ -18,7 +18,7 @@ export const ASK_DOCKER = [
   'echo "$root"',
 ].join("; ");
 
-/** What {@link ASK_DOCKER} has told, as findings. */
+/** What {@link ASK_DOCKER} printed, as findings. */
 export function judgeDocker(
   asked: Finished,
   { system, where, needed, limitMs }: {
@@ -57,7 +57,7 @@ export function judgeDocker(
 
 const PRUNE = "docker system df; docker system prune";
 
-/** A line of `df -Pk` as a finding; undefined where it is none. */
+/** A line of `df -Pk` as a finding; undefined for another line. */
 export function judgeSpace(
   line: string,
   { check, place, mend, system }: {

@@ -22,7 +22,7 @@ const CHECK_LIMIT_MS = 30_000;
 
 /**
  * Looks at everything that a session needs, in the order in which it would fail. All checks run at the same
- * time and none for ever; they are yielded in their order.
+ * time and never for ever; they are yielded in their order.
  */
 export async function* diagnose(
   cli: Context,

@@ -5,11 +5,11 @@ export interface Finding {
   /** missing: a session cannot do without it; warning: it may fail, or some part of it will. */
   readonly status: "ok" | "missing" | "warning";
   readonly found: string;
-  /** The command that mends it, or where none can a sentence; null where nothing is wrong. */
+  /** The command that fixes it, or a sentence if no command can; null where nothing is wrong. */
   readonly remedy: string | null;
 }
 
-/** A check: one look, which may tell of several things. */
+/** A check: one look, which may find several things. */
 export type Check = () => Promise<readonly Finding[]>;
 
 export function ok(check: string, found: string): Finding {

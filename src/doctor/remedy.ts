@@ -3,7 +3,7 @@ import { quote, quoteAll } from "../quote.ts";
 
 /** What kind of system a command is for. */
 export interface System {
-  /** undefined where it is none that we know. */
+  /** undefined where it is unknown to us. */
   readonly family: Distro | "macos" | undefined;
   /** os-release(5)'s ID. */
   readonly id: string;

@@ -27,7 +27,7 @@ export interface Parcel {
   readonly oversized: boolean;
 }
 
-// A letter may have three bytes, and the kernel counts bytes.
+// A character may have three bytes; the kernel's limit is in bytes.
 const PIECE_LENGTH = 40_000;
 
 // CHANNEL_MUX_MAX_PACKET of OpenSSH's channels.c is 256 KiB.
@@ -67,7 +67,7 @@ export function packCommand(
     `text="${names.map((name) => `$${name}`).join("")}"; unset ${names.join(" ")}; eval "$text"`;
   const words = ["/bin/sh", "-c", unpack, "dodo", token];
   return {
-    // A login shell that reads sh's language needs no other one behind it.
+    // A login shell that reads sh's language needs no second one.
     line: /\/(ba|da|a)?sh$/.test(session.image.loginShell)
       ? `: ${token}; ${unpack}`
       : `exec ${quoteAll(words)}`,
@@ -93,8 +93,8 @@ export function packBare(
   return { line: "", words: command, env: variables, oversized: false };
 }
 
-// A login shell such as fish may read its variables in another encoding and write them anew: so there is no
-// letter beyond ASCII in them, and sh makes the bytes. Long texts have no room for that.
+// A login shell such as fish may read its variables in another encoding and rewrite them. So there is no
+// character beyond ASCII in them, and sh makes the bytes. Long texts have no room for that.
 function asciiOnly(text: string): string {
   // deno-lint-ignore no-control-regex
   if (text.length > PIECE_LENGTH || /^[\x00-\x7f]*$/.test(text)) return text;
@@ -108,7 +108,7 @@ function asciiOnly(text: string): string {
   return `eval "$(printf '${format}')"`;
 }
 
-// Ctrl-Z has no shell here to go back to, and a program that stopped would keep the terminal for ever: it goes on at once.
+// Ctrl-Z has no shell here to go back to, and a program that stopped would keep the terminal for ever: it is continued at once.
 // 147 to 150 is 128+n for SIGSTOP, SIGTSTP, SIGTTIN and SIGTTOU, and 1 is bash's fg where a key interrupts it; they may
 // be the command's own exit code: then there is no job.
 // bash ends without a word where the job that fg continued ends of Ctrl-C: then its EXIT trap has the code.
@@ -186,7 +186,7 @@ exec "$SHELL"`;
 }
 
 // The shell waits for the command, so that a signal's end becomes 128+n instead of ssh's 255; it would print
-// "Terminated" then, which is nobody's output. Its traps do nothing, but keep it from ending before the
+// "Terminated" then, which is not the command's output. Its traps do nothing, but keep it from ending before the
 // command. exec keeps built-in commands from taking the place of the real ones.
 function script(
   session: Session,
@@ -232,7 +232,7 @@ function script(
 /**
  * The words that send a signal to the process group of the command with this token, once it is there, and to the
  * foreground group of its terminal, if it has one; and when the command has ended of it, end what else is left of the
- * group (a job in the background of a shell ignores SIGINT). A command that goes on after the signal is let be; one
+ * group (a job in the background of a shell ignores SIGINT). A command that survives the signal is left alone; one
  * that is stopped is continued.
  */
 export function signalWords(token: string, signal: string): string[] {

@@ -35,7 +35,7 @@ export interface Request {
   readonly command: readonly string[];
 }
 
-/** Far more code than a command over a living link takes, so it comes late. */
+/** Far more code than a command over a living link needs, so it is loaded late. */
 export interface Needs {
   /** What `--help` and a wrong option ask for. */
   readonly loadHelp: () => Promise<{
@@ -168,7 +168,7 @@ function withoutSecrets(env: Readonly<Record<string, string>>): Record<string, s
 
 /**
  * ssh reads whether the command does or not. Where the output goes elsewhere, the terminal's keys are for others:
- * for the pager behind a pipe, for the shell that put us into the background. With -T they are the command's.
+ * for the pager that reads the pipe, for the shell that put us into the background. With -T they are the command's.
  */
 function stdinFor(terminal: boolean, request: Request): "inherit" | "null" | "passed on" {
   if (terminal || !Deno.stdin.isTerminal()) return "inherit";
@@ -184,7 +184,7 @@ async function isInBackground(context: Context): Promise<boolean> {
   const look = linux ? ["cat", "/proc/self/stat"] : ["ps", "-o", "stat=", "-p", String(Deno.pid)];
   const { code, stdout } = await capture({ ...context, verbose: false }, look, { readOnly: true });
   if (!linux) return code === 0 && !stdout.includes("+");
-  // proc(5): behind the name are state, ppid, pgrp, session, tty_nr and tpgid, which is -1 without a terminal.
+  // proc(5): after the name come state, ppid, pgrp, session, tty_nr and tpgid, which is -1 without a terminal.
   const fields = stdout.slice(stdout.lastIndexOf(")") + 2).split(" ");
   return fields[5] !== "-1" && fields[5] !== fields[2];
 }
@@ -194,7 +194,7 @@ function hasTerminal(): boolean {
 }
 
 // The control socket is the sign of a link that is up; without it, and only then, the code that makes one
-// is loaded. A socket that nobody listens on is replaced by ssh itself.
+// is loaded. ssh itself replaces a socket without a listener.
 export async function connected(context: Context & Needs, session: Session): Promise<Session> {
   if (session.containerId === null) {
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
@@ -203,7 +203,7 @@ export async function connected(context: Context & Needs, session: Session): Pro
   return await bringBack(context, session);
 }
 
-// A socket in somebody else's directory would be given the command, its variables and our streams.
+// A socket in another user's directory would receive the command, its variables and our streams.
 function hasMasterSocket(session: Session): boolean {
   if (!hasSocketDir(session)) return false;
   try {
@@ -326,7 +326,7 @@ async function runInContainer(
   const code = await runForeground(context, argv, {
     env: byDocker ? {} : env,
     stdin,
-    // With a terminal, Ctrl-C is a byte that goes to the other side; without, it is for us to pass on.
+    // With a terminal, Ctrl-C is a byte that is sent to the container; without, we pass the signal on.
     detached: !terminal,
     guard: () => signalling("HUP"),
     note: input === undefined ? undefined : { path: inputsPath(session), mark: input },
@@ -361,7 +361,7 @@ function asUser(
   },
 ): string[] {
   const variables = Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
-  // Our own cd comes after docker's, for which WORKDIR must be there; nobody types these keys to detach.
+  // Our own cd comes after docker's, for which WORKDIR must exist; no user types these keys to detach.
   const keys = ["--detach-keys", "ctrl-^,ctrl-_,ctrl-^,ctrl-_"];
   const who = user === "" ? [] : ["-u", user];
   const options = [terminal ? "-it" : "-i", ...keys, "-w", cwd, ...who, ...variables];
@@ -385,7 +385,7 @@ async function connectionLost(context: Context & Needs, session: Session): Promi
   );
 }
 
-/** An option, as it is read and as `--help` and completion tell of it. */
+/** An option, as it is read, and as `--help` and completions show it. */
 export interface ExecOption {
   readonly names: readonly string[];
   readonly brief: string;

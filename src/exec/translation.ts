@@ -25,7 +25,7 @@ const LAST_WORDS_MS = 3000;
 const WATCHDOG =
   /^--?(clientProcessId|parentPid|parent-pid|parentProcessId|watch-parent-process)(=\d+)?$/;
 
-/** What goes between a command's streams and ours. */
+/** What stands between a command's streams and ours. */
 export function translation(
   context: Context,
   session: Session,

@@ -71,7 +71,7 @@ function isAuto({ direction, process }: Forward): boolean {
   return direction === "local" && process !== null;
 }
 
-/** `5173 node -> localhost:5173`, and what another number may mean. */
+/** `5173 node -> localhost:5173`, and why the number may differ. */
 export function announcement({ containerPort, localPort, process }: Forward): string {
   const words = `${containerPort}${
     process === null ? "" : ` ${process}`

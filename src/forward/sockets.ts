@@ -44,7 +44,7 @@ export async function localSockets(context: Context): Promise<readonly Socket[] 
   return parseSockets(stdout);
 }
 
-/** The addresses of the local host that `localhost` can mean. */
+/** The addresses of the local host that `localhost` can be. */
 export async function loopbackAddresses(context: Context): Promise<readonly string[]> {
   if (Deno.build.os !== "linux") return ["127.0.0.1", "::1"];
   const { stdout } = await capture(context, ["cat", "/proc/net/if_inet6"], { readOnly: true });

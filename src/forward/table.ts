@@ -87,7 +87,7 @@ export async function changeForwards(
   await Deno.rename(`${path}~`, path);
 }
 
-/** Forgets every forward of a session whose master is gone. Fine where there is none. */
+/** Forgets every forward of a session whose master is gone. Does nothing without forwards. */
 export async function dropForwards(session: Session): Promise<void> {
   await Deno.remove(tablePath(session)).catch(() => {});
 }

@@ -1,5 +1,5 @@
 # Prints the ephemeral ports, then the listening TCP sockets whenever they change, each time followed by a dot;
-# a lone line every other second is there to notice that nobody reads any more.
+# a lone line every other second is there to notice that the reader has ended.
 cat /proc/sys/net/ipv4/ip_local_port_range 2>/dev/null || echo 32768 60999
 last=none
 while :; do

@@ -122,7 +122,7 @@ export function processName(command: string): string {
 
 const DEBUGGER = /debugpy|gdbserver|\bdlv\b|\bgopls\b|vscode-server|jetbrains/i;
 
-/** Whether a port is nobody's business: a debugger's, an editor's, or of an sshd of ours. */
+/** Whether a port is of no interest: a debugger's, an editor's, or of an sshd of ours. */
 export function isLeftOut(
   command: string,
   { port, all }: { readonly port: number; readonly all: boolean },

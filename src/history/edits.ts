@@ -5,7 +5,7 @@ import { journalPath, type Session } from "../session/session.ts";
 import { linesOf } from "./executions.ts";
 import { asText, type Edit, Story } from "./story.ts";
 
-/** What the journal of a session tells. */
+/** What the journal of a session records. */
 export interface Edits {
   readonly edits: readonly Edit[];
   /** Steps that the relay could not write down. */
@@ -14,7 +14,7 @@ export interface Edits {
   readonly explains: (change: ContainerChange) => boolean;
 }
 
-/** Reads the journal: every edit up to now. Without one there is none. A damaged line is skipped with a note. */
+/** Reads the journal: every edit up to now. Without a journal there are no edits. A damaged line is skipped with a note. */
 export async function readEdits(context: Context, session: Session): Promise<Edits> {
   const edits: Edit[] = [];
   const story = new Story();
@@ -51,7 +51,7 @@ export async function readEdits(context: Context, session: Session): Promise<Edi
     }
   }
   edits.push(...story.tell());
-  // A journal that somebody began anew does not say.
+  // A journal that was started again does not say.
   const present = container === undefined || container === session.containerId;
   const explains = ({ letter, path }: ContainerChange): boolean =>
     present && (paths.has(path) || (letter === "C" && parents.has(path)) ||

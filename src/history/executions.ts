@@ -61,7 +61,7 @@ export function recordExecution(session: Session, event: Execution | ExportEvent
   });
 }
 
-/** The session's executions in the order of their end. A line that is none is skipped with a note on stderr. */
+/** The session's executions in the order of their end. A damaged line is skipped with a note on stderr. */
 export async function* readExecutions(
   context: Context,
   session: Session,
@@ -85,13 +85,13 @@ export async function* readHistory(
       continue;
     }
     context.stderr(`dockerdo: ${historyPath(session)}:${number} is damaged and left out\n`);
-    // A record that broke off has no end of line: the next one stands behind it.
+    // A record that broke off has no end of line: the next one follows on the same line.
     const next = parseExecution(line.slice(Math.max(0, line.lastIndexOf('{"time":'))));
     if (next !== undefined) yield next;
   }
 }
 
-/** The lines of a file, none where there is no file. */
+/** The lines of a file; a missing file has no lines. */
 export async function* linesOf(path: string): AsyncGenerator<string> {
   let file: Deno.FsFile;
   try {
@@ -109,7 +109,7 @@ export async function* linesOf(path: string): AsyncGenerator<string> {
   if (rest !== "") yield rest;
 }
 
-/** The execution in a line of the history; undefined where it is none. */
+/** The execution in a line of the history; undefined for another line. */
 export function parseExecution(line: string): Execution | undefined {
   const found = parseObject(line);
   const { time, cwd, command, exitCode, durationMs } = found;
@@ -131,7 +131,7 @@ export function parseExecution(line: string): Execution | undefined {
   };
 }
 
-/** The export in a line of the history; undefined where it is none. */
+/** The export in a line of the history; undefined for another line. */
 export function parseExport(line: string): ExportEvent | undefined {
   const { time, set, unset } = parseObject(line);
   return typeof time === "string" && isVariables(set) && isTexts(unset)
@@ -198,7 +198,7 @@ function asLine(command: readonly string[]): string {
 
 /**
  * Turns executions into lines of shell, one after the other: `cd` where the directory changes, the command,
- * and a mark behind one that failed.
+ * and a mark after one that failed.
  */
 export function executionRenderer(): (execution: Execution) => string[] {
   let directory: string | undefined;

@@ -9,7 +9,7 @@ export interface InsideChange {
   readonly path: string;
 }
 
-// Directories in which programs leave what nobody edits, and what dockerdo itself puts in.
+// Directories in which programs leave files that no user edits, and what dockerdo itself installs.
 const NOISE = [
   "/tmp",
   "/run",
@@ -31,7 +31,7 @@ const NOISY_FILE =
   /^(\/root|\/home\/[^/]+)(\/\.(bash|ash|zsh|python|sqlite)_history|\/\.viminfo|\/\.lesshst|\/\.ssh(\/authorized_keys)?)$/;
 
 /**
- * What was changed in the container by anything but local programs, as `docker diff` tells, without times.
+ * What was changed in the container by anything but local programs, as `docker diff` reports it, without times.
  * A directory that was added or deleted stands for all that is below it; one that only holds a change is left
  * out.
  */

@@ -31,7 +31,7 @@ const HIDDEN = /^\.fuse_hidden[0-9a-f]+$/;
 
 /**
  * Turns steps into edits. Programs save by way of temporary files, backups, locks and renames: so each file is
- * followed from the name it had to the name it ends with, and only the sum is told.
+ * followed from the name it had to the name it ends with, and only the sum is shown.
  */
 export class Story {
   private readonly trails = new Set<Trail>();
@@ -71,7 +71,7 @@ export class Story {
     }
   }
 
-  /** All edits up to now, the oldest first; then the story begins anew. */
+  /** All edits up to now, the oldest first; then the story starts again. */
   tell(): Edit[] {
     const edits = sum([...this.trails]);
     this.trails.clear();
@@ -147,7 +147,7 @@ function sum(trails: readonly Trail[]): Edit[] {
     } else if (isGone && !isPassing(first)) {
       tell("renamed", now, first);
     } else {
-      // git writes a file, links it to its name and deletes the first name: nobody made a link.
+      // git writes a file, links it to its name and deletes the first name: no user made a link.
       const isLink = kinds.has("linked") &&
         !(source !== undefined && source.first === undefined && source.now === undefined);
       tell(isLink ? "linked" : "created", now);

@@ -1,5 +1,5 @@
 /**
- * Looks at the whole container after each command, in the background: only right after it can be told what a
+ * Looks at the whole container after each command, in the background: only right after it can be seen what a
  * command changed. Nobody waits for it, and a big container is looked at less often.
  */
 import type { Finished } from "../process/child.ts";
@@ -9,7 +9,7 @@ import { formatSweep, type Sweep, type SweptEntry } from "./sweeps.ts";
 export interface SweeperOptions {
   /** Docker's id of the container. */
   readonly container: string;
-  /** Runs words in the container as root; each letter of the output is a byte. */
+  /** Runs words in the container as root; each character of the output is a byte. */
   readonly run: (words: readonly string[]) => Promise<Finished>;
   readonly append: (line: string) => void;
   /** Milliseconds of the local clock. */
@@ -25,7 +25,7 @@ const NEVER = 99_999_999_999;
 /** Seconds by which the kernel's stamp may be before the moment. */
 const TICK = 0.02;
 
-/** Sweeps when told that a command has ended. */
+/** Sweeps after a command has ended. */
 export class Sweeper {
   readonly #options: SweeperOptions;
   readonly #now: () => number;
@@ -43,7 +43,7 @@ export class Sweeper {
     this.#at = this.#now();
   }
 
-  /** A command has ended, or the container has come. */
+  /** A command has ended, or the container has started. */
   ring(): void {
     this.#isWanted = true;
     void this.#go();

@@ -7,7 +7,7 @@ import { linesOf } from "./executions.ts";
 
 /** One path whose ctime is newer than the sweep before. Times are seconds of the container's clock. */
 export interface SweptEntry {
-  /** A binary string: each letter is a byte. */
+  /** A binary string: each character is a byte. */
   readonly path: string;
   readonly ctime: number;
   readonly mtime: number;
@@ -45,7 +45,7 @@ export function formatSweep({ entries, ...sweep }: Sweep): string {
   return `${JSON.stringify({ ...sweep, entries: rows })}\n`;
 }
 
-/** The sweep in a line that {@link formatSweep} wrote; undefined where it is none. */
+/** The sweep in a line that {@link formatSweep} wrote; undefined for another line. */
 export function parseSweep(line: string): Sweep | undefined {
   try {
     const { container, since, begin, end, local, left, entries } = JSON.parse(line);

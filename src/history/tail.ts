@@ -1,4 +1,4 @@
-/** Milliseconds after which the files are looked at even if nobody said that they changed. */
+/** Milliseconds after which the files are looked at even without a notice that they changed. */
 const LOOK_MS = 250;
 
 /** A line that was appended to one of the files. */
@@ -9,7 +9,7 @@ export interface Appended {
 
 /**
  * Yields the whole lines of files in a directory: first those that are there, then those that come, and an empty
- * list now and then. A file may be missing, come later, be renamed away and made anew, or be cut off. Ends when
+ * list now and then. A file may be missing, come later, be renamed and made again, or be cut off. Ends when
  * the directory is gone; fails with `until`.
  */
 export async function* followLines(
@@ -17,7 +17,7 @@ export async function* followLines(
   names: readonly string[],
   { until }: { readonly until: Promise<never> },
 ): AsyncGenerator<readonly Appended[]> {
-  // It may fail while nobody waits for it.
+  // It may fail before anything waits for it.
   until.catch(() => {});
   const watcher = watcherOf(dir);
   let woken = Promise.withResolvers<void>();
@@ -46,7 +46,7 @@ export async function* followLines(
   }
 }
 
-// The system may have none left to give (fs.inotify.max_user_instances): then the timer is enough.
+// The system may have no watcher left (fs.inotify.max_user_instances): then the timer is enough.
 function watcherOf(dir: string): Deno.FsWatcher | undefined {
   try {
     return Deno.watchFs(dir, { recursive: false });
@@ -68,7 +68,7 @@ class Tail {
     const lines: string[] = [];
     const there = await Deno.stat(this.path).catch(() => undefined);
     if (this.file !== undefined && there?.ino !== this.inode) {
-      // What was written before somebody moved it away counts too.
+      // What was written before it was moved is read too.
       lines.push(...await this.drain());
       this.close();
     } else if (there !== undefined && there.size < this.offset) this.close();

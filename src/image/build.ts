@@ -104,7 +104,7 @@ async function listContext(
     : "";
   const taken = ignore === "" ? paths : await withoutIgnored(paths, ignore);
   if (found.code !== 0) {
-    // A directory that nobody may read is no loss where .dockerignore names it.
+    // An unreadable directory does no harm where .dockerignore names it.
     const unread = Array.from(
       found.stderr.matchAll(/^find: [‘'"]?(?:\.\/)?(.+?)[’'"]?: /gm),
       ([, path = ""]) => path,
@@ -133,7 +133,7 @@ async function withoutIgnored(paths: readonly string[], ignore: string): Promise
   const { default: dockerignore } = await import("@balena/dockerignore");
   // The package's types speak of ES modules, its code is CommonJS.
   const make = dockerignore as unknown as typeof dockerignore.default;
-  // The paths are bytes as letters; the rules must speak the same.
+  // Each character of a path is a byte; the rules must be in the same form.
   const asBytes = Array.from(new TextEncoder().encode(ignore), (byte) => String.fromCharCode(byte));
   const rules = make().add(asBytes.join("").split("\n").filter((line) => !line.startsWith("#")));
   return paths.filter((path) => path === "Dockerfile.dockerdo" || !rules.ignores(path));

@@ -40,7 +40,7 @@ const ADD_USER: Readonly<Record<"useradd" | "adduser", string>> = {
   adduser: 'adduser -D ${2:+-u "$2"} $(grep -q "^$1:" /etc/group && echo "-G $1") "$1"',
 };
 
-/** Checks the name of the container's user, which goes into a Dockerfile and shell lines. */
+/** Checks the name of the container's user, which is written into a Dockerfile and shell lines. */
 export function checkUserName(user: string): string {
   if (/^([A-Za-z_][A-Za-z0-9_.-]{0,31}|[0-9]{1,10})$/.test(user)) return user;
   throw usageFailure(
@@ -68,7 +68,7 @@ export function overlayDockerfile(
     "KbdInteractiveAuthentication no",
     "PermitRootLogin prohibit-password",
     "PermitUserEnvironment no",
-    // With SHLVL bash takes no start-up file for a command, as it takes none for docker exec.
+    // With SHLVL bash reads no start-up file for a command, as with docker exec.
     "AcceptEnv DODO_* SHLVL",
     "AllowAgentForwarding no",
     "X11Forwarding no",
@@ -141,7 +141,7 @@ export function needsContext(dockerfile: string, onBuild: readonly string[] = []
     onBuild.some((line) => /^\s*(COPY|ADD)\s/i.test(line));
 }
 
-/** The image that a Dockerfile begins with; "" where it names none. */
+/** The image that a Dockerfile starts with; "" where it names no image. */
 export function baseOf(dockerfile: string): string {
   return /^FROM\s+(?:--\S+\s+)*(\S+)/im.exec(dockerfile)?.[1] ?? "";
 }
@@ -151,7 +151,7 @@ export function overlayPath(session: Session): string {
   return joinPath(session.workDir, "Dockerfile.dockerdo");
 }
 
-/** The overlay's Dockerfile as it stands in the work dir; undefined where there is none. */
+/** The overlay's Dockerfile as it stands in the work dir; undefined where there is no such file. */
 export async function readOverlay(session: Session): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(overlayPath(session));
@@ -201,7 +201,7 @@ export function isGenerated(text: string): boolean {
   return DISTROS.some((distro) => overlayDockerfile({ baseImage, distro, user, shell }) === text);
 }
 
-/** Whether a Dockerfile is what this session would get, as far as its text tells. */
+/** Whether a Dockerfile is what this session would get, as far as its text shows. */
 export function isForSession(text: string, { baseImage, user }: Session): boolean {
   return isGenerated(text) && baseOf(text) === baseImage && text.includes(` wanted=${user};`);
 }

@@ -16,7 +16,7 @@ const REFERENCE = new RegExp(
     "(?:@([A-Za-z][A-Za-z0-9]*:[0-9a-fA-F]{32,}))?$",
 );
 
-/** Reads an image reference; a text that is none is a usage failure. */
+/** Reads an image reference; any other text is a usage failure. */
 export function parseReference(text: string): Reference {
   const match = REFERENCE.exec(text);
   const [, host, path = ""] = match ?? [];
@@ -74,7 +74,7 @@ export function overlayTag(
   return reference;
 }
 
-// What tells two tags apart is at the end.
+// Two tags differ at the end.
 function shortened(tag: string, mark: string): string {
   if (tag.length <= LONGEST_TAG) return tag;
   return tag.endsWith(mark)

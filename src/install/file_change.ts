@@ -1,7 +1,7 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { Failure } from "../error.ts";
 
-/** A file as it is and as it is to be; undefined: not there. Each letter of a text is a byte. */
+/** A file as it is and as it is to be; undefined: it does not exist. Each character of a text is a byte. */
 export interface Change {
   readonly path: string;
   readonly before: string | undefined;
@@ -12,7 +12,7 @@ export interface Change {
   readonly dirMode?: number;
 }
 
-/** The bytes of a file as letters; undefined where there is no such file. */
+/** The bytes of a file as characters; undefined where there is no such file. */
 export async function readBytes(path: string): Promise<string | undefined> {
   try {
     const bytes = await Deno.readFile(path);
@@ -59,7 +59,7 @@ export async function targetOf(path: string): Promise<string> {
 
 /**
  * Makes a change: a new file beside the old one takes its place, with its mode and owner, so that there is
- * never half a file. A file that nobody may write is a failure.
+ * never half a file. A read-only file is a failure.
  */
 export async function applyChange({ path, before, after, mode, dirMode }: Change): Promise<void> {
   try {

@@ -34,7 +34,7 @@ export function findSelf(context: Context): Program {
   }
   const bin = new URL("../../bin", import.meta.url);
   if (bin.protocol !== "file:") {
-    // From a registry: deno install has made dockerdo, and nobody dodo.
+    // From a registry: deno install has made dockerdo, but not dodo.
     if (onPath === undefined) {
       throw new Failure("dockerdo is not on your PATH", { hint: "deno install puts it there." });
     }

@@ -206,7 +206,7 @@ async function planRc(
   return before === after ? [] : [{ path: target, before, after }];
 }
 
-/** A file that is ours as a whole; one of the same name that is somebody else's stays. */
+/** A file that is ours as a whole; another program's file of the same name stays. */
 async function planOwn(
   path: string,
   text: string,

@@ -21,7 +21,7 @@ export interface Surveyed {
   readonly dir: string;
   /** undefined where it is damaged or its directory is gone. */
   readonly session: Session | undefined;
-  /** docker's word for the container; none: there is none; unknown: the host has not answered. */
+  /** docker's word for the container; "none": no container; "unknown": the host has not answered. */
   readonly state: string;
   /** Whether the container's mount is in the mount table, and answers. */
   readonly mount: "mounted" | "dead" | "none";
@@ -35,7 +35,7 @@ type Answers = ReadonlyMap<string | null, Answer>;
 
 /**
  * Looks at every session of this user: all hosts are asked at the same time, each for all of its sessions, and
- * none for much longer than five seconds. Brings nothing up, and asks the user nothing.
+ * none for much longer than five seconds. Starts nothing, and asks no question.
  */
 export async function survey(cli: Context): Promise<Surveyed[]> {
   // A child that starts in a mount that is dead does not start.

@@ -35,7 +35,7 @@ const READY_LIMIT_MS = 10_000;
 
 const ASK_AGAIN_MS = 50;
 
-// $1 the build dir. Prints its path without links: what the relay is told of it must be what the server calls it.
+// $1 the build dir. Prints its path without links: the relay must get the name that the server has for it.
 const BUILD_DIR = 'mkdir -p -- "$1" && CDPATH= cd -- "$1" && pwd -P';
 
 /**
@@ -59,7 +59,7 @@ export async function reachRemoteHost(
  * The frame of a lifecycle command: `action` gets the session as it is stored now, its remote host reached and
  * (`buildDir`) the build dir there mounted, while other such commands of the session are kept out. `before`
  * comes first, also where the host does not answer. That is a failure, unless `unreachable` takes it and
- * returns: then the action goes on without the host, and is told so.
+ * returns: then the action continues without the host, and knows it.
  */
 export async function withHost<T>(
   context: Context,
@@ -215,7 +215,7 @@ export async function reconnect(
       action: (session) => bringContainerBack(context, session),
     });
   } finally {
-    // A dodo goes on for hours.
+    // A dodo may run for hours.
     closeRemoteShells();
   }
 }
@@ -378,7 +378,7 @@ export async function containerLog(
 
 /**
  * Whether the container's master is the one of `began` (ms): one that is alive, but younger, was brought back by
- * somebody else in the meantime.
+ * another container by now.
  */
 export async function isSameMaster(
   context: Context,

@@ -4,7 +4,7 @@ import type { Context } from "../process/context.ts";
 import type { MountKind } from "../session/session.ts";
 
 /**
- * Whether a session is to record edits: what was asked for, else `otherwise`. sshfs alone tells nobody what is
+ * Whether a session is to record edits: what was asked for, else `otherwise`. sshfs alone reports nothing of what is
  * done through it.
  */
 export function decideRecording(

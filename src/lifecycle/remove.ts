@@ -47,7 +47,7 @@ export async function removeSession(
   } else await publishHostNames(context);
 }
 
-// One that nobody edited would be taken for the next session's.
+// An unedited one would be used for the next session.
 async function removeOverlay(session: Session): Promise<void> {
   const text = await readOverlay(session).catch(() => undefined);
   if (text !== undefined && isForSession(text, session)) await Deno.remove(overlayPath(session));

@@ -20,7 +20,7 @@ import {
   sourceName,
 } from "./table.ts";
 
-/** Milliseconds for which the kernel believes what a mount with the relay told it. */
+/** Milliseconds for which the kernel believes the answers of a mount with the relay. */
 const KERNEL_TIMEOUT = 30;
 
 // One process per mount, for hours: small rather than fast.
@@ -38,7 +38,7 @@ const ASK_AGAIN_MS = 20;
 const LOG_LIMIT = 1024 * 1024;
 
 // The shell stands in the directory below the mount: should the mount go, nothing is written there by mistake.
-// sshfs does not: a shell that it starts would ask for PWD through a mount that nobody serves yet. After a failure
+// sshfs does not: a shell that it starts would ask for PWD through a mount that is not served yet. After a failure
 // the log is whole.
 const MOUNT = `log=$0 pipe=$0.pipe; rm -f "$pipe"; mkfifo -m 600 "$pipe" || exit
 head -c ${LOG_LIMIT} <"$pipe" >"$log" 2>/dev/null &
@@ -128,7 +128,7 @@ export async function mount(
   throw mountFailure(point, words.trim());
 }
 
-// Without the relay the server resolves links, so none leads out of the mount, whatever sshfs can do by itself. The
+// Without the relay the server resolves links, so no link leads out of the mount, whatever sshfs can do by itself. The
 // relay keeps them inside and shows them as links.
 async function symlinkOptions(
   context: Context,
@@ -160,11 +160,11 @@ async function prepareRelay(
     ? [journalPath(session), session.containerId ?? ""]
     : [];
   const relay = ["relay", state, point, path, String(KERNEL_TIMEOUT), ...record, "--"];
-  // It connects again by itself: never with a question on somebody's screen.
+  // It connects again by itself, so it must never ask a question.
   const ssh = ["ssh", "-oBatchMode=yes", "-F", sshConfigPath(session, destination)];
   const words = quoteAll([...selfCommand(RELAY_V8_FLAGS), ...relay, ...ssh]);
   await removeRelayWrapper(session, destination);
-  // In / it keeps nobody's directory busy.
+  // In / it keeps no directory busy.
   await Deno.writeTextFile(
     relayWrapper(session, destination),
     `#!/bin/sh\ncd / && MALLOC_ARENA_MAX=1 exec ${words} "$@"\n`,

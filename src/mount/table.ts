@@ -18,8 +18,8 @@ export interface Holder {
 }
 
 /**
- * The mount table: /proc/self/mountinfo (proc(5)), or mount(8)'s output where there is none. Asking it never
- * touches a mount, so it answers even when the server behind one does not.
+ * The mount table: /proc/self/mountinfo (proc(5)), or mount(8)'s output on systems without it. Asking it never
+ * touches a mount, so it answers even when the server of one does not.
  */
 export async function mountTable(context: Context): Promise<MountEntry[]> {
   if (Deno.build.os === "linux") {
@@ -55,7 +55,7 @@ function unescapeOctal(text: string): string {
   return new TextDecoder().decode(new Uint8Array(bytes));
 }
 
-// How much room there is no cache tells, neither the relay's nor the kernel's: only the other end.
+// No cache knows the free space, neither the relay's nor the kernel's: only the other end does.
 const LOOK = Deno.build.os === "linux"
   ? ["sh", "-c", 'exec stat -f -- "$1"', "sh"]
   : ["ls", "-d", "--"];
@@ -90,7 +90,7 @@ export function isInTable(
 }
 
 /**
- * Whether what is mounted at a point answers. Asked by a child that can be left behind: whoever looks into a
+ * Whether what is mounted at a point answers. Asked by a child that can be abandoned: whoever looks into a
  * mount that does not answer may not be ended any more.
  */
 export async function isAnswering(
@@ -106,7 +106,7 @@ export async function isAnswering(
   return (await Promise.race([asked, pause(limitMs + 500)]))?.code === 0;
 }
 
-/** {@link isMounted}, and there is an sshfs that answers for it: one that was killed leaves its mount behind. */
+/** {@link isMounted}, and there is an sshfs that answers for it: a killed sshfs leaves its mount. */
 export async function isServed(
   context: Context,
   session: Session,
@@ -130,7 +130,7 @@ export function pause(ms: number): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
 }
 
-/** The processes with a working directory or an open file in a mount, as /proc tells; empty without /proc. */
+/** The processes with a working directory or an open file in a mount, by /proc; empty without /proc. */
 export async function mountHolders(context: Context, point: string): Promise<Holder[]> {
   if (Deno.build.os !== "linux") return [];
   const glob = point.replace(/[*?[\\]/g, "\\$&");

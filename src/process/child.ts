@@ -27,7 +27,7 @@ export interface RunOptions extends ChildOptions {
   readonly stdout?: "inherit" | "stderr";
   /** For the child's stdin. */
   readonly input?: string;
-  /** "latin1": each letter of `input` is a byte. File names may be no UTF-8. */
+  /** "latin1": each character of `input` is a byte. File names need not be UTF-8. */
   readonly encoding?: Encoding;
 }
 
@@ -37,7 +37,7 @@ export interface CaptureOptions extends ChildOptions {
   /** The child only looks: it runs in a dry run too. */
   readonly readOnly?: boolean;
   readonly input?: string;
-  /** "latin1": each letter of `input` and of the output is a byte. */
+  /** "latin1": each character of `input` and of the output is a byte. */
   readonly encoding?: Encoding;
   /** Kill the child after this many ms; its code is then 124, as timeout(1) has it. */
   readonly limitMs?: number;
@@ -118,7 +118,7 @@ function throwIfInterrupted(): void {
 }
 
 /**
- * For a command that waits without a child: what `work` comes to, or the {@link Failure} of a signal that comes
+ * For a command that waits without a child: the result of `work`, or the {@link Failure} of a signal that comes
  * before.
  */
 export async function unlessInterrupted<T>(work: Promise<T>): Promise<T> {
@@ -163,7 +163,7 @@ export function spawn(argv: readonly string[], options: Deno.CommandOptions): De
     const env = childEnvironment(options.env ?? {});
     const child = new Deno.Command(program, {
       ...options,
-      // ssh over a master does not respect an ignored SIGHUP, so it gets none: the terminal's goes to a process group.
+      // ssh over a master does not respect an ignored SIGHUP, so it gets no SIGHUP: the terminal's goes to a process group.
       ...ignored.size > 0 && { detached: true },
       env,
       args,
@@ -262,7 +262,7 @@ async function feed(
     );
     await writer.close();
   } catch (error) {
-    // A child that ends without reading tells more by its exit code.
+    // The exit code of a child that ends without reading says more.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }

@@ -16,7 +16,7 @@ export function hostContext(): Context {
   };
 }
 
-// The NO_COLOR of no-color.org; TERM says that a terminal has none.
+// The NO_COLOR of no-color.org; TERM=dumb is a terminal without colours.
 function hasColours(env: Readonly<Record<string, string>>, stream: "stdout" | "stderr"): boolean {
   return !env["NO_COLOR"] && env["TERM"] !== "dumb" && Deno[stream].isTerminal();
 }
@@ -27,14 +27,14 @@ function redName(env: Readonly<Record<string, string>>, text: string): string {
     : text;
 }
 
-/** The arguments of this process. Where bin/dockerdo has put a dot behind each, it goes. */
+/** The arguments of this process. A dot that bin/dockerdo has put after each is removed. */
 export function hostArguments(): string[] {
   const dotted = Deno.env.get("DOCKERDO_DOTTED") !== undefined;
   return dotted ? Deno.args.map((word) => word.slice(0, -1)) : Deno.args;
 }
 
 /**
- * The environment that children get: without the parts of `PATH` that mean the current directory, which may be a
+ * The environment that children get: without the parts of `PATH` that name the current directory, which may be a
  * container's.
  */
 export function hostEnvironment(env: Record<string, string>): Record<string, string> {
@@ -50,7 +50,7 @@ export function directoryCalled(named: string | undefined): string {
   if (!named?.startsWith("/")) return "";
   try {
     Deno.statSync(named);
-    // Something else has that name: the system has none for where we are.
+    // Something else has that name: the system has no name for this directory.
     return "";
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? "" : named;
@@ -71,7 +71,7 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
     while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
     return true;
   } catch (error) {
-    // The reader went away (`dockerdo history | head`): there is nobody left to tell.
+    // The reader has ended (`dockerdo history | head`), which is no failure.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
     return false;
   }
@@ -90,7 +90,7 @@ export interface Context {
   readonly sharedShells?: boolean;
   /** Whether a stream is a terminal that shows colours, and NO_COLOR allows them. */
   readonly hasColours?: (stream: "stdout" | "stderr") => boolean;
-  /** Returns false where nobody reads any more. */
+  /** Returns false after the reader has ended. */
   readonly stdout: (text: string) => boolean | void;
   readonly stderr: (text: string) => void;
 }

@@ -45,7 +45,7 @@ export interface Pipes {
 
 /**
  * Runs a child on our streams in the user's place: signals are not ours but the child's affair.
- * `onSignal` is told of each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child; those that
+ * `onSignal` gets each SIGINT, SIGTERM, SIGHUP and SIGQUIT that reaches us, with the child; those that
  * whoever started us has set to be ignored (nohup, a script's `&`) stay ignored. If we
  * die without ending properly (SIGKILL), the child is sent SIGTERM, and what `guard` names is run.
  * Returns the exit code.

@@ -51,7 +51,7 @@ export async function pipe(
   void sink.status.then(endSource);
   const copy = async (): Promise<{ readonly error: unknown } | undefined> => {
     const writer = sink.stdin.getWriter();
-    // Its end is told by the next write.
+    // The next write notices its end.
     writer.closed.catch(() => {});
     let bytes = 0;
     try {
@@ -64,7 +64,7 @@ export async function pipe(
       await writer.close();
       return undefined;
     } catch (error) {
-      // One side is gone: its exit code and stderr tell why. The other one must not wait for ever.
+      // One side is gone: its exit code and stderr say why. The other one must not wait for ever.
       await endSource();
       if (error instanceof Deno.errors.BrokenPipe) return undefined;
       endChild(sink, "SIGTERM");

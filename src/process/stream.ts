@@ -3,7 +3,7 @@ import type { Context } from "./context.ts";
 import { quoteAll } from "../quote.ts";
 
 /**
- * Runs a child and gives what it writes, piece by piece, to `onStdout`; where that returns false nobody wants
+ * Runs a child and gives what it writes, piece by piece, to `onStdout`; where that returns false, nothing reads
  * more, and the child is ended. Its stdin stays open as long as we live, so that it can notice our end. Its
  * stderr is ours. Returns its exit code.
  */
@@ -32,7 +32,7 @@ export async function stream(
   }
 }
 
-/** Writes to our stdout; false where nobody reads any more. */
+/** Writes to our stdout; false after the reader has ended. */
 export function writeStdout(piece: Uint8Array): boolean {
   try {
     for (let rest = piece; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));

@@ -8,10 +8,10 @@ export type Through = (
   source: AsyncIterable<Bytes>,
 ) => AsyncIterable<Bytes>;
 
-/** So much goes uncompressed, at least, before the link is judged by the later half of the time it took. */
+/** At least so much is sent uncompressed, before the link is judged by the later half of the time it took. */
 const TRIAL = 4 * 2 ** 20;
 const TRIAL_MS = 300;
-/** Then so much goes compressed, for comparison. */
+/** Then so much is sent compressed, for comparison. */
 const COMPRESSED_TRIAL = 8 * 2 ** 20;
 /** With less to send, a trial would cost more than compressing for nothing. */
 const WORTH_A_TRIAL = 4 * TRIAL;

@@ -22,10 +22,10 @@ export interface Thinning extends Layers {
   readonly onLayer?: (layer: { position: number; size: number; sent: boolean }) => void;
 }
 
-/** The archive's layers have names that tell nothing: read them first with {@link readLayerNames}. */
+/** The archive's layers have names without meaning: read them first with {@link readLayerNames}. */
 export class UnknownLayerNames extends Error {}
 
-/** A blob that is no bigger may be a manifest or a configuration: it goes along unasked. */
+/** A blob that is no bigger may be a manifest or a configuration: it is passed on without a question. */
 const SMALL = 2 ** 20;
 
 const MOST_REMEMBERED = 32 * SMALL;
@@ -123,7 +123,7 @@ function textOf(bytes: AsyncIterable<Bytes>): Promise<string> {
   return new Response(ReadableStream.from(bytes)).text();
 }
 
-/** Returns what tells a layer's position from its entry; undefined for an entry that is no layer. */
+/** Returns a function that finds a layer's position by its entry; undefined for an entry that is no layer. */
 async function layerFinder(
   { digests, names, present }: Thinning,
 ): Promise<(entry: TarEntry) => number | undefined> {

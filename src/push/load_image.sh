@@ -1,5 +1,5 @@
 #!/bin/sh
-# Loads the archive on stdin into the engine, and prints "verified" when the image is there. Behind remove_parts.sh.
+# Loads the archive on stdin into the engine, and prints "verified" when the image is there. Runs after remove_parts.sh.
 # $1 the format, $2 the image's id there if it is known, $3 its tag, which moves when the whole image is there, $4 its
 # layers, $5 the session whose parts of images have done their service then. A part has no tag. With containerd's image
 # store docker load may end well with an image that it could not unpack, and leaves one anyway.

@@ -56,7 +56,7 @@ export function blobName(digest: string): string {
 }
 
 /**
- * The last entries of an archive, which tell what image its blobs make: for an engine with containerd's image
+ * The last entries of an archive, which say what image its blobs make: for an engine with containerd's image
  * store, which wants the `manifest` as it is, else for a classic one, which reads the layers' names only.
  */
 export async function archiveEnd(

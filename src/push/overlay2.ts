@@ -162,7 +162,7 @@ class Gathering {
   }
 }
 
-// docker cp goes through them in this order.
+// docker cp reads them in this order.
 const CONFIG_PATH = "1-config";
 
 const splitPath = (position: number): string => `2-splits/${String(position).padStart(3, "0")}`;

@@ -21,7 +21,7 @@ import { TwoAtATime } from "./two_at_a_time.ts";
 /** An image of the local engine, to be pushed. */
 type LocalImage = Omit<Image, "labels">;
 
-/** What a push hears of while it goes on. */
+/** What a push is notified of while it runs. */
 export interface PushEvents {
   readonly onLayer: (layer: { position: number; size: number; sent: boolean }) => void;
   readonly onBytes: (passed: { done: number; sent: number }) => void;
@@ -59,9 +59,9 @@ interface Transfer {
 /**
  * Streams an image from the local engine into the remote one, without the layers that are there, and tags it
  * when it has arrived whole. Only `docker save` reads layers that are not sent; where one cannot be read in
- * another way, {@link UnfitLayer} tells of it. Returns the bytes that went over the link.
+ * another way, {@link UnfitLayer} says so. Returns the bytes that were sent.
  *
- * With `sizes`, the bytes of each layer, a big image goes in parts, each an image of its own: so the remote engine
+ * With `sizes`, the bytes of each layer, a big image is sent in parts, each an image of its own: so the remote engine
  * unpacks one while the next is on its way, and what has arrived need not be sent again when something breaks.
  */
 export async function streamImage(
@@ -157,7 +157,7 @@ async function sendParts(
   return sum("sent");
 }
 
-/** The configuration of an image of the lowest layers, which nobody runs. */
+/** The configuration of an image of the lowest layers, which is never run. */
 function partOf(
   { os, architecture, variant, layers: digests }: LocalImage,
   { layers, sessionId }: { readonly layers: number; readonly sessionId: string },
@@ -259,7 +259,7 @@ async function exportAndLoad(
     readonly part?: boolean;
     /** Has the local engine export the image. */
     readonly argv: readonly string[];
-    /** Makes of what that writes the archive that goes over the link. */
+    /** Turns what that writes into the archive that is sent. */
     readonly archive: (output: AsyncIterable<Bytes>) => AsyncIterable<Bytes>;
     readonly failure: (exported: Finished) => Failure;
   },

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A function: read_blobs IMAGE DIGEST SESSION DIR writes the blob with that digest (hexadecimal) out of the content store
 # that the engine has with containerd, and the configuration that it names if it is a manifest: the store's directory
-# and the blobs, each behind a \037 (which JSON has in no string), or nothing. A container that is never started gives
+# and the blobs, each after a \037 (which JSON has in no string), or nothing. A container that is never started gives
 # them. Behind remove_readers.sh.
 read_blobs() {
   image=$1 hex=$2 session=$3 dir=$4 text='' config=''

@@ -13,7 +13,7 @@ import { captureOnRemoteHost } from "../ssh/master.ts";
 export interface RemoteState {
   /** The id by which it has the whole image, under whatever name; empty where it has not. */
   readonly imageId: string;
-  /** The id of the image that has the tag there; empty where none has. */
+  /** The id of the image that has the tag there; empty where no image has it. */
   readonly taggedId: string;
   /** How many of the lowest layers it has. */
   readonly presentLayers: number;
@@ -89,7 +89,7 @@ export async function stepSizes(context: Context, image: Pick<Image, "id">): Pro
 }
 
 /**
- * The bytes of the layers above the lowest `present` ones, as far as the steps tell: an estimate, for an archive
+ * The bytes of the layers above the lowest `present` ones, as far as the steps show: an estimate, for an archive
  * adds headers.
  */
 export function missingBytes(

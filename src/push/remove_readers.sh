@@ -1,6 +1,6 @@
 #!/bin/sh
 # A function: remove_readers LABEL PID removes the containers with this label of that process, and those of processes
-# that are gone: nobody else will think of them.
+# that are gone: nothing else removes them.
 remove_readers() {
   docker ps -a --filter "label=$1" --filter label=dockerdo.push.pid \
     --format '{{.ID}} {{.Label "dockerdo.push.pid"}}' | while read -r reader owner; do

@@ -15,7 +15,7 @@ export interface LayerSelection {
   readonly beforeEnd?: (layers: readonly Descriptor[]) => Promise<void>;
   /** Hears of each layer as it begins to go by; the size is that of its file in the archive. */
   readonly onLayer?: (layer: { position: number; size: number; sent: boolean }) => void;
-  /** Hears of the bytes of all of them, before anything goes by. */
+  /** Gets the bytes of all of them, before the first one passes. */
   readonly onSize?: (bytes: number) => void;
 }
 

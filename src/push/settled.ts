@@ -12,7 +12,7 @@ export async function settled<T extends readonly Promise<unknown>[] | []>(
   return await Promise.all(promises);
 }
 
-/** Of what several things that went on at once failed with, in that order, what a person is to be told. */
+/** Of the failures of several things that ran at once, in that order, the one to report. */
 export function foremost(failures: readonly unknown[]): unknown {
   return failures.find((error) => error instanceof Failure && error.exitCode > 128) ?? failures[0];
 }

@@ -23,7 +23,7 @@ export interface Bind {
 /**
  * The argv of a child that writes a tar archive of files and directories of the local engine's host, in the order
  * of a walk through the targets. docker gives it from a container of the image that is never started, so nothing
- * of the image runs. What volumes the image has is for docker alone: it fills them anew, and they go with the
+ * of the image runs. What volumes the image has is for docker alone: it fills new ones, and they are removed with the
  * container. The name of one is anything that the image's maker likes, also options of `docker create`.
  */
 export function readerArgv(

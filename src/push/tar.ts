@@ -3,7 +3,7 @@ import { Failure } from "../error.ts";
 
 /** A file, directory or link in a tar archive, as its headers have it (POSIX pax, GNU and ustar). */
 export interface TarEntry {
-  /** Each letter is a byte; without `./` in front, never absolute, never with `..`. */
+  /** Each character is a byte; without `./` in front, never absolute, never with `..`. */
   readonly name: string;
   /** The letter or digit of the header: 0 a file, 1 a hard link, 2 a symbolic link, 5 a directory. */
   readonly type: string;
@@ -247,7 +247,7 @@ function untilNul(field: Bytes): string {
   return lettersOf(end < 0 ? field : field.subarray(0, end));
 }
 
-/** A string with a letter for each byte: names need not be UTF-8. */
+/** A string with a character for each byte: names need not be UTF-8. */
 export function lettersOf(bytes: Bytes): string {
   let letters = "";
   for (let at = 0; at < bytes.length; at += 4096) {

@@ -14,7 +14,7 @@ export interface Passed {
 const TELLING_MS = 1000;
 
 /**
- * How fast a transfer goes and how long it may still take: `45 MB of about 94.2 MB, 12.5 MB/s, 3.9s left`.
+ * How fast a transfer is and how long it may still take: `45 MB of about 94.2 MB, 12.5 MB/s, 3.9s left`.
  * Once an `exact` total is reached everything is sent, and `docker load` is running.
  */
 export function formatTransfer(
@@ -54,7 +54,7 @@ export function transfer(
   let wasAll = false;
   return {
     update: (passed) => {
-      // What comes before the first byte is no part of the transfer's time.
+      // The time before the first byte is not part of the transfer's time.
       if (!live || passed.done === 0) return;
       const now = Date.now();
       began ??= now;

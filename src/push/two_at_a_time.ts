@@ -33,7 +33,7 @@ export class TwoAtATime {
     await Promise.race([streamed.promise, ended]);
   }
 
-  /** Waits until all have ended; throws what a person is to be told, if any has failed. */
+  /** Waits until all have ended; throws the failure to report, if any has failed. */
   async finished(): Promise<void> {
     await Promise.all(this.#tasks);
     if (this.#failures.length > 0) throw foremost(this.#failures);

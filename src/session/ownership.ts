@@ -12,7 +12,7 @@ export function isOwnDirectory(path: string, others = 0o022): boolean {
     ((meant.mode ?? 0) & others) === 0;
 }
 
-/** {@link isOwnDirectory}, and false where there is none or it cannot be seen. */
+/** {@link isOwnDirectory}, and false where it does not exist or cannot be seen. */
 export function isThereAndOwn(path: string, others?: number): boolean {
   try {
     return isOwnDirectory(path, others);

@@ -1,6 +1,6 @@
 import { usageFailure } from "../error.ts";
 
-/** The remote host as ssh is to be told of it. */
+/** The remote host as ssh gets it. */
 export interface RemoteHost {
   /** The name that the user's ssh configuration knows; also the name of the mount point. */
   readonly name: string;

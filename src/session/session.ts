@@ -6,7 +6,7 @@ import { quote } from "../quote.ts";
 import { isOwnDirectory } from "./ownership.ts";
 import type { RemoteHost } from "./remote_host.ts";
 
-/** What `exec` must know of the container, since sshd gives a session none of it. */
+/** What `exec` must know of the container, since sshd gives a session nothing of it. */
 export interface ImageSettings {
   readonly env: Readonly<Record<string, string>>;
   readonly workdir: string;
@@ -17,7 +17,7 @@ export interface ImageSettings {
 /** How container and build dir are mounted: by sshfs alone, or with the relay and its caches below it. */
 export type MountKind = "plain" | "relay";
 
-/** Everything about a session that nobody else can be asked. Stored as `session.json`. */
+/** Everything about a session that cannot be asked elsewhere. Stored as `session.json`. */
 export interface Session {
   readonly version: 1;
   /** A random word: the label of our containers, the directory of our control sockets. */
@@ -41,7 +41,7 @@ export interface Session {
   readonly mount: MountKind;
   /** Whether what is done through the container's mount is written down. */
   readonly record: boolean;
-  /** The private or public key file that ssh is to offer to the container; null: none chosen yet. */
+  /** The private or public key file that ssh is to offer to the container; null: not chosen yet. */
   readonly identityFile: string | null;
   /** Docker's id of the container that `run` made. */
   readonly containerId: string | null;
@@ -83,7 +83,7 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
   containerName: isText,
   user: isText,
   connect: (value) => value === "exec" || value === "port",
-  // Sessions from before there was a choice have none.
+  // Sessions from before there was a choice lack it.
   mount: (value) => value === undefined || value === "plain" || value === "relay",
   record: (value) => value === undefined || typeof value === "boolean",
   identityFile: isTextOrNull,
@@ -96,7 +96,7 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
   attached: (value) => value === undefined || value === null || isAttachment(value),
 };
 
-/** What sessions of before these were stored mean by leaving them out. */
+/** The values of sessions from before these were stored. */
 const MISSING = {
   mount: "plain",
   record: false,
@@ -180,7 +180,7 @@ export function unnamedSessionDir(context: Context, id: string): string {
 
 /**
  * Reads the session in a directory. A file that is missing, truncated or of another version is a failure; so is a
- * directory that somebody else owns or may write: what it says would be run as the user.
+ * directory that another user owns or may write: what it says would be run as the user.
  */
 export function loadSession(dir: string): Session {
   const path = `${dir}/session.json`;
@@ -262,7 +262,7 @@ export async function forgetSession(context: Context, session: Session): Promise
   await Deno.remove(`${indexDir(context)}/${session.id}`).catch(() => {});
 }
 
-/** The names in a directory; none where it cannot be read. */
+/** The names in a directory; an empty list where it cannot be read. */
 export function namesIn(dir: string): string[] {
   try {
     return Array.from(Deno.readDirSync(dir), ({ name }) => name);
@@ -290,7 +290,7 @@ export const NO_SESSION = "no session is active, and none has its work dir here"
 /**
  * The session that a command means: the one of this name, if one is given; else the one whose container
  * mount holds the cwd, else the activated one (`DOCKERDO_SESSION_DIR`), else the one whose work dir holds
- * the cwd. Where several could be meant see {@link preferred}.
+ * the cwd. Where several fit, see {@link preferred}.
  */
 export function findSession(context: Context, name?: string): Session {
   if (name !== undefined) return sessionNamed(context, name);
@@ -324,7 +324,7 @@ function activated(dir: string): Session {
 
 /**
  * Of sessions in whose directories the current one is, the one in the deepest; of several in the same, the activated
- * one, else the only one that has a container, else the only one whose container is connected. Where none has a
+ * one, else the only one that has a container, else the only one whose container is connected. Where no session has a
  * container, the newest.
  */
 function preferred(found: readonly Session[], activeDir: string | undefined): Session {

@@ -25,7 +25,7 @@ export function socketPath(session: Session, destination: Destination): string {
 
 /**
  * Whether the socket directory is there and this user's alone. It is removed by a reboot, and on a shared `/tmp`
- * somebody else may have taken its name in the meantime.
+ * another container may have its name by now.
  */
 export function hasSocketDir(session: Session): boolean {
   return isThereAndOwn(session.socketDir, 0o077);
@@ -73,7 +73,7 @@ export function onRemoteHost(
     : sshTo(session, "remote", { line: quoteForLogin(words), terminal });
 }
 
-/** What an ssh is told that only looks: it asks nobody, and it waits this long for the host. */
+/** Options of an ssh that only looks: it asks no question, and it waits this long for the host. */
 export function probeOptions(limitMs: number): string[] {
   const timeout = `ConnectTimeout=${Math.ceil(limitMs / 1000)}`;
   return ["-o", "BatchMode=yes", "-o", timeout, "-o", "ConnectionAttempts=1"];

@@ -61,7 +61,7 @@ export function containerConfig(session: Session, endpoint: ContainerEndpoint | 
 
 /**
  * The text of the remote host's ssh_config: ours first, since the first value wins in ssh_config(5), then the user's
- * and the system's, so that a jump host or a key configured for the remote host goes on working. `system` is the
+ * and the system's, so that a jump host or a key configured for the remote host still works. `system` is the
  * line or the text that stands for the system's.
  */
 export function remoteConfig(
@@ -118,7 +118,7 @@ function shared(session: Session, destination: Destination): string[] {
   return [
     "ControlMaster auto",
     `ControlPath ${configValue(socketPath(session, destination))}`,
-    // A mount and a command keep it; what nobody uses for half a day ends.
+    // A mount and a command keep it; an unused master ends after half a day.
     "ControlPersist 12h",
     "ServerAliveInterval 5",
     "ServerAliveCountMax 3",

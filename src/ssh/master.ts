@@ -73,13 +73,13 @@ export function markedLine(words: readonly string[]): string {
   return `printf '\\036'; ${quoteForLogin(words)}`;
 }
 
-/** What came behind the mark of {@link markedLine}; undefined where the line was never run. */
+/** What came after the mark of {@link markedLine}; undefined where the line was never run. */
 export function afterMark(output: string): string | undefined {
   const at = output.indexOf(MARK);
   return at < 0 ? undefined : output.slice(at + 1);
 }
 
-/** Makes the directory of the control sockets: short, and nobody else's. Returns its path. */
+/** Makes the directory of the control sockets: short, and this user's alone. Returns its path. */
 export async function makeSocketDir(context: Context, id: string): Promise<string> {
   const dir = socketPlace(context, id);
   if (dir === undefined) return await Deno.makeTempDir({ dir: "/tmp", prefix: "dockerdo-" });
@@ -118,7 +118,7 @@ function fits(dir: string): boolean {
     new TextEncoder().encode(`${dir}/container`).length <= LONGEST_SOCKET_PATH;
 }
 
-/** Whether a control master answers on its socket. Says nothing about the link behind it. */
+/** Whether a control master answers on its socket. Says nothing about the link itself. */
 export async function isMasterAlive(
   context: Context,
   session: Session,
@@ -134,7 +134,7 @@ export async function isMasterAlive(
   return code === 0;
 }
 
-/** Ends a control master and everything that runs over it. Fine where there is none. */
+/** Ends a control master and everything that runs over it. Does nothing without a master. */
 export async function stopMaster(
   context: Context,
   session: Session,
@@ -194,7 +194,7 @@ function control(
 }
 
 /**
- * Brings a control master up unless it is; it stays behind in the background. With a terminal, ssh may ask
+ * Starts a control master unless it runs; it stays in the background. With a terminal, ssh may ask
  * for a passphrase or a new host's key there.
  */
 export async function startMaster(

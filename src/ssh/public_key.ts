@@ -83,7 +83,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** A line of a key file or of `ssh-add -L` as a clean line for authorized_keys; undefined if it is none. */
+/** A line of a key file or of `ssh-add -L` as a clean line for authorized_keys; undefined if it is not a key. */
 export function parseKeyLine(text: string): string | undefined {
   const [type = "", blob = "", ...comment] = text.trim().split(/\s+/);
   if (!TYPE.test(type) || !/^[A-Za-z0-9+/]+={0,3}$/.test(blob)) return undefined;

@@ -18,7 +18,7 @@ import { sshConfigPath, sshTo } from "./argv.ts";
 
 /**
  * A shell on a remote host that runs one command after another. Each session of ssh starts the user's login shell, whose
- * start-up files may take longer than all else; so what a command of ours asks of a host goes through one.
+ * start-up files may take longer than all else; so all that a command of ours asks of a host is sent through one shell.
  */
 interface RemoteShell {
   readonly child: Deno.ChildProcess;
@@ -29,7 +29,7 @@ interface RemoteShell {
 
 const shells = new Map<string, RemoteShell>();
 
-/** What comes behind a command's output: it cannot know the token. Then its exit code. */
+/** What comes after a command's output: it cannot know the token. Then its exit code. */
 // deno-lint-ignore no-control-regex
 const END = /\x1e([0-9a-f]{32}) (\d+)\x1e$/;
 

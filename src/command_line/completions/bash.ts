@@ -65,7 +65,7 @@ __dockerdo_candidates() {
       ;;
   esac
   __dockerdo_declared "$command" || return
-  # Whether the word is behind all options: behind --, and behind the command of exec.
+  # Whether the word is after all options: after --, and after the command of exec.
   while [ "$at" -lt "$cword" ]; do
     word=\${words[at]} previous=
     case $word in
@@ -181,7 +181,7 @@ __dockerdo_lines() {
   done < <(DOCKERDO_COMPLETION_SESSION=$chosen sh -c "$__dockerdo_program" dockerdo "$@" 2>/dev/null)
 }
 
-# Offers values of a kind, behind a prefix such as --image=
+# Offers values of a kind, after a prefix such as --image=
 __dockerdo_offer() {
   local what=$1 prefix=\${2-} name
   case $what in

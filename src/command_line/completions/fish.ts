@@ -46,7 +46,7 @@ function __dockerdo_in
     end
 end
 
-# Which word of dodo is at the cursor: program, or path behind it.
+# Which word of dodo is at the cursor: program, or path after it.
 function __dockerdo_of_exec
     set -l words (__dockerdo_words)
     test "$words[2]" = exec
