@@ -226,7 +226,7 @@ __dockerdo_declared() {
     attach)
       options='--remote --local --service --project --user --mount --record --no-record --shell -v --verbose -n --dry-run -h --help'
       values='--remote=hosts --service= --project= --user= --mount=plain|relay --shell=sh|fish'
-      operand='container|session'
+      operand='containers'
       ;;
     up)
       options='--remote --local --image --distro --container --user --registry --build-dir --connect --record --no-record --shell --verbose -n --dry-run --help'

@@ -131,7 +131,7 @@ export const shellFlag = {
 } as const;
 
 /** The arguments that a command hands on to docker untouched, and a word of its own where it takes one. */
-export function passedArguments(program: string, word?: "session"): {
+export function passedArguments(program: string, word?: "session", about?: string): {
   readonly kind: "array";
   readonly parameter: {
     readonly brief: string;
@@ -142,7 +142,8 @@ export function passedArguments(program: string, word?: "session"): {
   return {
     kind: "array",
     parameter: {
-      brief: word === undefined ? `Passed on to ${program}` : `Use this ${word}, as with --${word}`,
+      brief: about ??
+        (word === undefined ? `Passed on to ${program}` : `Use this ${word}, as with --${word}`),
       placeholder: `${program}${word === undefined ? "" : `|${word}`}`,
       parse: (input) => input,
     },

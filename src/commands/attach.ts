@@ -53,8 +53,8 @@ export const command = plainCommand<AttachFlags, string[]>({
   positional: {
     kind: "array",
     parameter: {
-      brief: "The container's name or id, unless --service names it; then a name for the session",
-      placeholder: "container|session",
+      brief: "Name or id of the container (not with --service), then a name for the session",
+      placeholder: "container",
       parse: (word: string): string => word,
     },
   },

@@ -25,9 +25,9 @@ interface DockerfileFlags {
 
 export const command = sessionCommand<DockerfileFlags>({
   about:
-    "Commands that changed something become RUN, in the order in which they ran; what no command explains is copied\n" +
-    "out of the container. Without -o the Dockerfile is printed; with it, it is written with its build context.\n" +
-    "--verify exits with 0 only if the image is all that the container is.\n\n" +
+    "Prints a Dockerfile that gives what the container has become; with -o, writes it with its build context. " +
+    "Commands that changed something become RUN, in the order in which they ran; what no command explains is " +
+    "copied out of the container. With --verify the exit code is 0 only if the image equals the container.\n\n" +
     "  dockerdo dockerfile -o image --verify",
   flags: {
     output: textFlag(
@@ -41,7 +41,7 @@ export const command = sessionCommand<DockerfileFlags>({
     pin: switchFlag("Write the versions of packages, and the base image's digest"),
     allow: {
       kind: "parsed",
-      brief: "Let a secret through: a variable, a file, or a word of a command",
+      brief: "Let a secret through: a variable, a file, or an argument of a command",
       placeholder: "name",
       parse: (word: string) => word,
       variadic: true,

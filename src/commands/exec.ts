@@ -5,9 +5,9 @@ import { findSession } from "../session/session.ts";
 
 /** What `--help` says above and below the options. */
 export const PROSE =
-  `Runs COMMAND in the container, in the directory that the current one is there, and
-returns its exit code. Everything from COMMAND on is the command's: its options need no --. Without COMMAND: a
-login shell.
+  `Runs COMMAND in the container and returns its exit code. Below the mount, COMMAND
+runs in the current directory, elsewhere in the image's WORKDIR. Options after COMMAND are the command's.
+Without COMMAND: a login shell.
 
   dodo make test
   cat local.sql | dodo psql app > result.txt

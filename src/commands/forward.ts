@@ -37,7 +37,7 @@ export const command = sessionArgumentsCommand<ForwardFlags>({
     auto: switchFlag("Forward the container's ports as they come and go, until Ctrl-C"),
     all: switchFlag("With --auto: ephemeral ports and debuggers too"),
     reverse: switchFlag("Make local ports reachable in the container"),
-    exact: switchFlag("Fail where the local port is taken, instead of using the next one"),
+    exact: switchFlag("Fail if the local port is taken, instead of using the next one"),
     remove: switchFlag("End these forwards"),
     json: switchFlag("Print JSON"),
   },

@@ -28,7 +28,7 @@ export const command = plainCommand<UpFlags, string[]>({
     "  source $(dockerdo up demo)",
   flags: OWN_FLAGS,
   passesV: true,
-  positional: passedArguments("docker run", "session"),
+  positional: passedArguments("docker run", "session", "Name of the session; the first argument"),
   action: up,
 });
 

@@ -108,7 +108,7 @@ function asciiOnly(text: string): string {
   return `eval "$(printf '${format}')"`;
 }
 
-// Ctrl-Z has no shell here to go back to, and a program that stopped would keep the terminal for ever: it is continued at once.
+// Ctrl-Z has no shell here to return to, and a stopped program would keep the terminal for ever: it is continued at once.
 // 147 to 150 is 128+n for SIGSTOP, SIGTSTP, SIGTTIN and SIGTTOU, and 1 is bash's fg where a key interrupts it; they may
 // be the command's own exit code: then there is no job.
 // bash ends without a word where the job that fg continued ends of Ctrl-C: then its EXIT trap has the code.
