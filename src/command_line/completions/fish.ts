@@ -142,9 +142,9 @@ function values(list: string): string {
 function offer(what: string): string {
   if (what === "") return "";
   if (what === "variable") return "(set -xn)";
-  return /^(path|directory|program)$/.test(what)
-    ? `(__dockerdo_inside ${what})`
-    : `(__dockerdo_values ${what})`;
+  if (/^(path|directory|program)$/.test(what)) return `(__dockerdo_inside ${what})`;
+  // With a word of its own each; else fish shows the option's description beside every one.
+  return `(__dockerdo_values ${what} | string replace -r \\$ \\t${what.replace(/s$/, "")})`;
 }
 
 function valueOptions(commands: readonly Completed[]): string {
