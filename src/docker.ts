@@ -127,7 +127,10 @@ export function dockerFailure(engine: EngineHost, doing: string, finished: Finis
   const hints: Readonly<Record<DockerTrouble, string>> = {
     permission: "Your user there may not use docker: add it to the group docker, and log in again.",
     daemon: `Start the engine on ${where}.`,
-    program: `Install docker on ${where}.`,
+    program: `Install docker on ${where}.` +
+      (host === null
+        ? ""
+        : " If it is there, a shell that is no login shell must have it on its PATH (~/.bashrc, ~/.zshenv)."),
     space: `Make room on ${where}: docker system df shows what takes it.`,
   };
   const trouble = dockerTrouble(words);

@@ -2,7 +2,12 @@ import { activateScript } from "../lifecycle/activate.ts";
 import { plainCommand } from "../command_line/command.ts";
 import { mountFlag, recordFlag, shellFlag, switchFlag, textFlag } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
-import { connectRemoteHost, disconnectRemoteHost } from "../lifecycle/connection.ts";
+import {
+  connectRemoteHost,
+  disconnectRemoteHost,
+  reachRemoteHost,
+} from "../lifecycle/connection.ts";
+import { checkRemoteShell } from "../ssh/remote_login.ts";
 import { writeSshConfig } from "../ssh/config_file.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
 import { deferUndo, Failure, usageFailure } from "../error.ts";
@@ -112,6 +117,10 @@ export async function begin(context: Context, flags: InitFlags, name?: string): 
     undo,
     context,
     () => disconnectRemoteHost({ ...context, verbose: false }, session, { force: true }),
+  );
+  await checkRemoteShell(
+    context,
+    await reachRemoteHost(context, session, { interactive: true }),
   );
   await connectRemoteHost(context, session, { interactive: true });
   undo.move();

@@ -2,7 +2,7 @@ import { removeHelpers } from "../attach/helper.ts";
 import { sessionCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { disconnectContainer, withHost } from "../lifecycle/connection.ts";
-import { docker } from "../docker.ts";
+import { docker, dockerTrouble } from "../docker.ts";
 import {
   askEngineId,
   isOtherEngine,
@@ -39,10 +39,27 @@ async function rm(context: Context, found: Session, flags: RmFlags): Promise<voi
     unreachable: (failure) => goOnWithout(context, found, { flags, failure }),
     action: async (session, reached) => {
       if (session.attached !== null) return await detach(context, session, { flags, reached });
-      if (reached) await removeContainers(context, session, flags);
-      await removeSession(context, session, { ...flags, reached });
+      const usable = reached && await canRemoveContainers(context, session, flags);
+      await removeSession(context, session, { ...flags, reached: usable });
     },
   });
+}
+
+/** Removes the containers; false, with --force, where docker cannot be used there, as little as a host that is gone. */
+async function canRemoveContainers(
+  context: Context,
+  session: Session,
+  flags: RmFlags,
+): Promise<boolean> {
+  try {
+    await removeContainers(context, session, flags);
+    return true;
+  } catch (error) {
+    const trouble = error instanceof Failure ? dockerTrouble(error.message) : undefined;
+    if (!(error instanceof Failure) || trouble === undefined || trouble === "space") throw error;
+    goOnWithout(context, session, { flags, failure: error });
+    return false;
+  }
 }
 
 /** What is not the session's own stays as it was, and without it there is no session. */

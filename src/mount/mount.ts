@@ -97,7 +97,8 @@ export async function mount(
   const relayed = session.mount === "relay";
   const timeout = relayed ? KERNEL_TIMEOUT / 1000 : 0;
   const options = [
-    ...relayed ? [`ssh_command=${optionValue(relayWrapper(session, destination))}`] : [],
+    // By sh: the directory may be on a file system that runs nothing (noexec).
+    ...relayed ? [`ssh_command=/bin/sh ${optionValue(relayWrapper(session, destination))}`] : [],
     "reconnect",
     "idmap=user",
     "dir_cache=no",
@@ -198,7 +199,10 @@ async function waitForAnswer(
 }
 
 function mountFailure(point: string, words: string): Failure {
-  const hint = /\/dev\/fuse|fuse: device not found/i.test(words)
+  const hint = /remote host has disconnected|subsystem request failed/i.test(words)
+    ? "The host may serve no SFTP, or its login shell keeps it from doing so. There, in /etc/ssh/sshd_config:\n" +
+      "Subsystem sftp internal-sftp"
+    : /\/dev\/fuse|fuse: device not found/i.test(words)
     ? "Load the kernel's fuse module (modprobe fuse); in a container give it /dev/fuse."
     : /fusermount.*not found|fusermount3?: .*not permitted/i.test(words)
     ? "Install fuse3, and see that fusermount3 may be used by you."

@@ -23,6 +23,9 @@ export const LONGEST_SOCKET_PATH = Deno.build.os === "darwin" ? 86 : 90;
 
 const ANSWER_LIMIT_MS = 5000;
 
+/** How long a connection may take before something is said of it. */
+const PATIENCE_MS = 4000;
+
 // Separates what a chatty login shell prints from what the command prints.
 const MARK = "\x1e";
 
@@ -209,13 +212,23 @@ export async function startMaster(
   const base = masterArgv(session, destination);
   const target = ["--", sshHost(session, destination)];
   // In a session of its own Ctrl-C does not reach it; but there ssh has no terminal to ask on.
+  const patience = setTimeout(() => context.stderr(waiting(session, destination)), PATIENCE_MS);
   const quiet = await capture(context, [...base, "-o", "BatchMode=yes", ...target], {
     detached: true,
-  });
+  }).finally(() => clearTimeout(patience));
   if (quiet.code === 0) return await endLostMasters(context, session, destination);
   const couldAsk = /permission denied|host key verification failed/i.test(quiet.stderr);
   const asked = interactive && couldAsk ? await capture(context, [...base, ...target]) : quiet;
   if (asked.code !== 0) throw connectionFailure(session, { destination, stderr: asked.stderr });
+}
+
+// A key to touch, a page to visit: what a host or an agent waits for is not in ssh's output.
+function waiting(session: Session, destination: Destination): string {
+  const host = sshHost(session, destination);
+  const login = session.remoteHost === null || destination === "container"
+    ? `ssh -F ${quoteAll([sshConfigPath(session, destination)])} ${host}`
+    : `ssh ${remoteHostForSsh(session.remoteHost)}`;
+  return `dockerdo: still waiting for ${host}; what it waits for, a login by hand may show: ${login}\n`;
 }
 
 /** ssh's own words as a failure, with what usually helps. */

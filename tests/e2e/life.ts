@@ -34,6 +34,8 @@ export interface Life {
   readonly loginShell: string;
   /** Whether a command's stderr is the command's alone. */
   readonly quiet: boolean;
+  /** What the host's login shell writes before the output of `dodo -u`. */
+  readonly noise?: string;
   /** Who commands run as. */
   readonly who: string;
   /** What else must hold while it runs. */
@@ -87,7 +89,7 @@ export async function lives(user: User, life: Life): Promise<void> {
 
   assert.deepEqual(await types(`dodo -u daemon -w /tmp sh -c 'id -un; pwd; exit 3'`), {
     code: 3,
-    stdout: "daemon\n/tmp\n",
+    stdout: `${life.noise ?? ""}daemon\n/tmp\n`,
     stderr: "",
   });
   const other = await onTerminal(user, "dodo -u daemon -w / sh -c 'tty; id -un'", [[

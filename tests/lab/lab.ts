@@ -67,6 +67,8 @@ export interface HostOptions {
   hostName?: string;
   /** root by default; `ada` may forward ports, `grace`'s shell is noisy, `carl`'s a csh. */
   user?: string;
+  /** Further lines of the block. */
+  also?: readonly string[];
 }
 
 /** Adds a `Host` block for reykjavik to london's ~/.ssh/config; dispose of it to take it out. */
@@ -79,7 +81,7 @@ Host ${name}
   Port ${options.port}
   User ${options.user ?? "root"}
   HostKeyAlias reykjavik
-`;
+${(options.also ?? []).map((line) => `  ${line}\n`).join("")}`;
   const takeOut = async (): Promise<void> => {
     const text = await Deno.readTextFile(config);
     const rest = text.replaceAll(new RegExp(`\\nHost ${name}\\n(?: .*\\n)*`, "g"), "");

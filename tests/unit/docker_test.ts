@@ -182,6 +182,10 @@ Deno.test("parseContainers() refuses what is not JSON, with its beginning", () =
   });
 });
 
+const NO_DOCKER =
+  "Install docker on reykjavik. If it is there, a shell that is no login shell must have it on its " +
+  "PATH (~/.bashrc, ~/.zshenv).";
+
 for (
   const [stderr, hint] of [
     [
@@ -196,10 +200,10 @@ for (
       "Cannot connect to the Docker daemon at unix:///nope. Is the docker daemon running?",
       "Start the engine on reykjavik.",
     ],
-    ["sh: 1: docker: not found", "Install docker on reykjavik."],
-    ["bash: line 1: docker: command not found", "Install docker on reykjavik."],
-    ["zsh:1: command not found: docker", "Install docker on reykjavik."],
-    ["fish: Unknown command: docker", "Install docker on reykjavik."],
+    ["sh: 1: docker: not found", NO_DOCKER],
+    ["bash: line 1: docker: command not found", NO_DOCKER],
+    ["zsh:1: command not found: docker", NO_DOCKER],
+    ["fish: Unknown command: docker", NO_DOCKER],
     [
       "write /layer.tar: no space left on device",
       "Make room on reykjavik: docker system df shows what takes it.",

@@ -146,7 +146,7 @@ for (
       ...kind === "relay" ? [["sshfs", "-h"]] : [],
       kind === "plain"
         ? ["sshfs", "-F", config, "container:/", point, "-o", options]
-        : ["sshfs", "container:/", point, "-o", `ssh_command=${wrapper},${options}`],
+        : ["sshfs", "container:/", point, "-o", `ssh_command=/bin/sh ${wrapper},${options}`],
     ]);
     const words = [
       ...selfCommand(["--max-semi-space-size=1", "--optimize-for-size"]),
@@ -187,7 +187,7 @@ Deno.test("mount() gives the build dir a relay of its own, which records nothing
     "reykjavik:/home/me/build dir",
     point,
     "-o",
-    `ssh_command=${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,sync_readdir,workaround=renamexdev,` +
+    `ssh_command=/bin/sh ${socketDir}/relay-remote,reconnect,idmap=user,dir_cache=no,sync_readdir,workaround=renamexdev,` +
     "attr_timeout=0.03,entry_timeout=0.03,fsname=dockerdo:0a1b2c3d4e5f:remote",
   ]);
   const words = ["relay", `${dir.path}/relay-remote`, point, "/home/me/build dir", "30", "--"];
