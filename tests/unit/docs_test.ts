@@ -79,3 +79,12 @@ function headingsOf(text: string): string[] {
     heading.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
   );
 }
+
+Deno.test("the tests that docs/reliability.md names exist", () => {
+  const rows = read("docs/reliability.md").split("\n").filter((line) => line.startsWith("| "));
+  const names = rows.map((row) => row.split("|").at(-2)?.trim() ?? "")
+    .filter((cell) => cell !== "Test" && !/^-+$/.test(cell)).flatMap((cell) => cell.split(", "));
+  assert.ok(names.length > 50);
+  const files = [...Deno.readDirSync(new URL("tests/e2e/", ROOT))].map(({ name }) => name);
+  assert.deepEqual(names.filter((name) => !files.includes(`${name}_test.ts`)), []);
+});
