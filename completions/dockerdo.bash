@@ -205,6 +205,11 @@ __dockerdo_declared() {
       options='--shell --no-bashrc --no-ssh-config --uninstall -y --yes -v --verbose -n --dry-run -h --help'
       values='--shell=bash|zsh|fish'
       ;;
+    editor)
+      options='--lsp --language -v --verbose -h --help'
+      values='--lsp=program --language='
+      operand='nvim|vim|helix|emacs|kakoune|vscode|zed|sublime'
+      ;;
     completions)
       options='-v --verbose -h --help'
       operand='bash|zsh|fish'
@@ -312,7 +317,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='install completions doctor config init attach up overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
+__dockerdo_commands='install editor completions doctor config init attach up overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

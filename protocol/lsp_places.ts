@@ -146,7 +146,8 @@ function membersOf(owner: string, properties: readonly Property[]): Place {
   for (const { name, type } of properties) {
     const place = BY_HAND[owner]?.[name] ??
       (FILTERS.test(owner) && name === "pattern" ? ["glob", placeOf(type) ?? []] : placeOf(type));
-    if (place !== undefined && name !== "data") members[name] = place;
+    // A notebook's cells are in a member of that name, too.
+    if (place !== undefined && !(name === "data" && place === "any")) members[name] = place;
   }
   return members;
 }

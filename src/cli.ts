@@ -25,6 +25,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Set up the configuration, dodo, and completions",
     load: async () => (await import("./commands/install.ts")).install(describeAll),
   },
+  editor: {
+    brief: "Print an editor's configuration for the container's language servers",
+    minor: true,
+    load: () => import("./commands/editor.ts"),
+  },
   completions: {
     brief: "Print the completions of bash, zsh or fish",
     minor: true,

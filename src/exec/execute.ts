@@ -52,6 +52,7 @@ export interface Needs {
     readonly mapWords: (
       words: readonly string[],
       prefixes: readonly (readonly [local: string, there: string])[],
+      options: { readonly outside: string | undefined },
     ) => readonly string[];
   }>;
   /** What brings a dead link up again. */
@@ -241,10 +242,7 @@ function containerDirectory(
   return workdir === undefined ? cwd : `${cwd === "/" ? "" : cwd}/${workdir}`;
 }
 
-/**
- * Local paths below the mount as the container's paths, also within a word and as the shell spells them that
- * came here through a symbolic link (`PWD`).
- */
+/** Local paths below the mount as the container's, also as the shell spells them after a symbolic link (`PWD`). */
 async function mapPaths(
   context: Context & Needs,
   session: Session,
@@ -264,11 +262,14 @@ async function mapPaths(
   // Only a shell keeps PWD true; a program that starts us elsewhere leaves its own.
   const believed = words.some(isAlias) && isRealPath(logical, context.cwd) ? aliases : [];
   const prefixes: [local: string, there: string][] = [[mount, ""], ...believed];
-  // A path within a word (-I/x, a:b, file:///x) is rare, and what finds it is loaded for it.
-  const hasInner = (word: string): boolean =>
-    prefixes.some(([prefix]) => word.indexOf(prefix, 1) > 0) || /file:\//i.test(word);
-  if (words.some(hasInner)) {
-    return (await context.loadTranslation()).mapWords(words, prefixes);
+  const outside = isWithin(context.cwd, mount) ? undefined : context.cwd;
+  const name = `${mount.slice(mount.lastIndexOf("/") + 1)}/`;
+  // A path within a word (-I/x, a:b, file:///x) or a relative one is rare, and what finds it is loaded for it.
+  const isRare = (word: string): boolean =>
+    prefixes.some(([prefix]) => word.indexOf(prefix, 1) > 0) || /file:\//i.test(word) ||
+    (outside !== undefined && !word.startsWith("/") && word.includes(name));
+  if (words.some(isRare)) {
+    return (await context.loadTranslation()).mapWords(words, prefixes, { outside });
   }
   return words.map((word) => {
     const [local, there] = prefixes.find(([prefix]) => isWithin(word, prefix)) ?? [];

@@ -37,13 +37,21 @@ export function mapWord(map: PathMap, { text, offset }: DecodedString): readonly
   }
 }
 
-/** Words of a command line as the container has them; `prefixes` as {@link PathMap} takes them, the mount first. */
+/**
+ * Words of a command line as the container has them; `prefixes` as {@link PathMap} takes them, the mount first.
+ * `outside` is the local directory, where it is not below the mount: the command runs in another one, so a word that is
+ * a relative path into the mount, with a slash, is mapped too.
+ */
 export function mapWords(
   words: readonly string[],
   [mount, ...aliases]: readonly (readonly [local: string, there: string])[],
+  { outside }: { readonly outside?: string | undefined } = {},
 ): readonly string[] {
-  const map = new PathMap(mount?.[0] ?? "/", aliases);
+  const root = mount?.[0] ?? "/";
+  const map = new PathMap(root, aliases);
   return words.map((word) => {
+    const path = outside === undefined ? word : absolute(word, outside);
+    if (path !== word && path.startsWith(`${root}/`)) return path.slice(root.length);
     const text = byteString(new TextEncoder().encode(word));
     const edits = mapWord(map, { text, offset: (index) => index });
     let mapped = "";
@@ -54,6 +62,16 @@ export function mapWords(
     }
     return edits.length === 0 ? word : decode(mapped + text.slice(at));
   });
+}
+
+function absolute(word: string, directory: string): string {
+  if (!/^[^/-][^/]*\//.test(word)) return word;
+  const names = directory.split("/").slice(1);
+  for (const [at, name] of word.split("/").entries()) {
+    if (name === "..") names.pop();
+    else if (name !== "." && (name !== "" || at === word.split("/").length - 1)) names.push(name);
+  }
+  return `/${names.join("/")}`;
 }
 
 function decode(bytes: string): string {

@@ -15,6 +15,7 @@ import {
 const VERBS = [
   ...[
     "install",
+    "editor",
     "completions",
     "doctor",
     "config",
@@ -99,7 +100,7 @@ Deno.test("without a command the overview is on stderr with 2, for --help on std
   const rows = stderr.split("\n");
   const also = rows.find((row) => row.startsWith("Also "))?.slice(5).trim().split(", ") ?? [];
   const listed = rows.flatMap((row) => /^(?:[A-Z][a-z]+)? +([a-z]+) {2,}/.exec(row)?.[1] ?? []);
-  assert.deepEqual(also, ["completions", "config", "overlay", "logs", "prune"]);
+  assert.deepEqual(also, ["editor", "completions", "config", "overlay", "logs", "prune"]);
   assert.deepEqual(listed, VERBS.filter((verb) => !also.includes(verb)));
 });
 
@@ -119,7 +120,16 @@ for (const verb of [...VERBS, "reconnect"]) {
     const { code, stdout, stderr } = await call([verb, "--help"]);
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     assert.match(stdout, new RegExp(`dockerdo ${verb}`));
-    const changesNothing = ["completions", "doctor", "config", "status", "history", "logs", "list"];
+    const changesNothing = [
+      "editor",
+      "completions",
+      "doctor",
+      "config",
+      "status",
+      "history",
+      "logs",
+      "list",
+    ];
     assert.equal(/--dry-run/.test(stdout), !changesNothing.includes(verb));
   });
 }

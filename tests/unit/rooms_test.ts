@@ -10,6 +10,7 @@ const ORDER = [
   "entry",
   "commands",
   "install",
+  "editors",
   "doctor",
   "lifecycle",
   "attach",

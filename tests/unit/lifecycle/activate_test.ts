@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { activateScript } from "../../../src/lifecycle/activate.ts";
 import { selfCommand } from "../../../src/process/own_command.ts";
+import { containerMount } from "../../../src/session/session.ts";
 import { quoteAll } from "../../../src/quote.ts";
 import { system, temporaryDir, testSession, testWith } from "../fixture.ts";
 
@@ -30,6 +31,40 @@ for (const shell of ["sh", "dash", "bash", "zsh", "fish"]) {
   const defined = fish
     ? "functions -q deactivate_dockerdo"
     : "command -v deactivate_dockerdo >/dev/null";
+
+  testWith(
+    shell,
+    `in ${shell}, dockerdo_prompt says the session and the container's directory`,
+    async () => {
+      using dir = temporaryDir();
+      const session = testSession({ dir: `${dir.path}/s`, workDir: `${dir.path}/it's $(x)` });
+      const mount = containerMount(session);
+      const odd = `${mount}/srv/100% é\x1b[m`;
+      Deno.mkdirSync(odd, { recursive: true });
+      Deno.mkdirSync(`${mount}2`);
+      const text = activateScript(session, { fish }).replace(
+        quoteAll([...selfCommand(), "reconnect"]),
+        "true",
+      );
+      Deno.writeTextFileSync(`${dir.path}/activate`, text);
+      const { stdout, stderr } = await system(
+        [
+          shell,
+          "-c",
+          `${fish ? "" : "set -eu\n"}. ./activate
+for place in / ${quoteAll([mount, `${mount}/srv`, odd, `${mount}2`])}${fish ? "" : "; do"}
+cd "$place"; dockerdo_prompt; echo
+${fish ? "end" : "done"}`,
+        ],
+        { env: { HOME: dir.path, LC_ALL: "C.UTF-8" }, cwd: dir.path },
+      );
+      assert.equal(stderr, "");
+      assert.equal(
+        stdout,
+        `demo\ndemo:/\ndemo:/srv\ndemo:/srv/100${shell === "zsh" ? "%%" : "%"} é?[m\ndemo\n`,
+      );
+    },
+  );
 
   testWith(
     shell,

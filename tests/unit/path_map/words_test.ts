@@ -34,3 +34,25 @@ Deno.test("quotes and backslashes of a name are kept as they are", () => {
   assert.deepEqual(mapWords([`-I/m"\\t/x\\"`], [['/m"\\t', ""], ["/l", '/q"r']]), ['-I/x\\"']);
   assert.deepEqual(mapWords(["-I/l/x"], [["/m", ""], ["/l", '/q"r']]), ['-I/q"r/x']);
 });
+
+Deno.test("from outside the mount, a relative path into it is mapped, and a word that only looks like one is not", () => {
+  const mapped = (word: string, outside: string): string =>
+    mapWords([word], [["/home/ada/demo/container", ""]], { outside })[0] ?? "";
+  for (
+    const [word, outside, expected] of [
+      ["container/srv/x", "/home/ada/demo", "/srv/x"],
+      ["./container/srv//x/", "/home/ada/demo", "/srv/x/"],
+      ["container/", "/home/ada/demo", "/"],
+      ["../container/srv/../x", "/home/ada/demo/web01", "/x"],
+      ["demo/container/x", "/home/ada", "/x"],
+      // Without a slash it may be any word, and an option is one.
+      ["container", "/home/ada/demo", "container"],
+      ["-Icontainer/x", "/home/ada/demo", "-Icontainer/x"],
+      ["container2/x", "/home/ada/demo", "container2/x"],
+      ["container/../x", "/home/ada/demo", "container/../x"],
+      ["container/x", "/home/ada", "container/x"],
+      ["container/x", "/", "container/x"],
+      ["s/container/x/", "/home/ada/demo", "s/container/x/"],
+    ] as const
+  ) assert.equal(mapped(word, outside), expected, `${word} in ${outside}`);
+});
