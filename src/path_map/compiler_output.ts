@@ -153,27 +153,32 @@ export class OutputMapper {
     }
     const changes: Change[] = [];
     let text = "";
-    // For each character of `text` where it is in the line.
-    const offsets: number[] = [];
-    const take = (from: number, to: number): void => {
-      text += line.slice(from, to);
-      for (let at = from; at < to; at++) offsets.push(at);
-    };
-    let read = 0;
-    for (const { 0: escape, index } of line.matchAll(ESCAPES)) {
-      take(read, index);
-      read = index + escape.length;
-      const change = this.#uri(escape, index);
-      if (change !== undefined) changes.push(change);
-    }
-    take(read, line.length);
+    // For each character of `text` where it is in the line; the same where there are no sequences.
+    let offsets: number[] | undefined;
+    if (line.includes("\x1b")) {
+      offsets = [];
+      let read = 0;
+      const take = (to: number, next: number): void => {
+        text += line.slice(read, to);
+        for (let at = read; at < to; at++) offsets?.push(at);
+        read = next;
+      };
+      for (const { 0: escape, index } of line.matchAll(ESCAPES)) {
+        take(index, index + escape.length);
+        const change = this.#uri(escape, index);
+        if (change !== undefined) changes.push(change);
+      }
+      take(line.length, line.length);
+    } else text = line;
     for (const at of pathsIn(text, { before: this.#before, roots: this.roots })) {
-      const change = this.#path(text.slice(at), offsets[at] ?? line.length);
+      const from = offsets === undefined ? at : offsets[at] ?? line.length;
+      const change = this.#path(text.slice(at), from);
       if (change !== undefined) changes.push(change);
     }
+    if (changes.length === 0) return line;
     changes.sort((a, b) => a.from - b.from);
     let out = "";
-    read = 0;
+    let read = 0;
     for (const { from, to, bytes } of changes) {
       out += line.slice(read, from) + bytes;
       read = to;

@@ -148,7 +148,8 @@ export type ByteString = string;
 export function byteString(bytes: Uint8Array): ByteString {
   let text = "";
   for (let at = 0; at < bytes.length; at += 4096) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+    // Spread would go through an iterator, which is ten times slower.
+    text += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(at, at + 4096));
   }
   return text;
 }

@@ -13,6 +13,8 @@
 
 // In front of a path; UTF-8's quotes and the arrow of a path's own colour are of several bytes.
 const BOUNDARY = /(?:^|[\s([{'`=,;|]|\xe2\x80[\x98\x9c])$/;
+// What is never in front of one: most slashes are within a path.
+const MIDDLE = /[A-Za-z0-9_./:>-]/;
 // A double quote is also JSON's, where a colon, comma or bracket comes before it.
 const QUOTED = /(?:^|[^\s:,[{(=] )"$|^"$/;
 
@@ -44,7 +46,7 @@ export function pathsIn(
   const found: number[] = [];
   let end = 0;
   for (const { 0: start, index } of text.matchAll(/file:\/|\//gi)) {
-    if (index < end) continue;
+    if (index < end || MIDDLE.test(text.charAt(index - 1))) continue;
     const rest = text.slice(index);
     const lead = (before + text.slice(Math.max(0, index - 400), index)).slice(-800);
     const length = start === "/" ? pathAt(rest, lead, roots) : uriAt(rest, lead, roots);
