@@ -262,7 +262,7 @@ Deno.test("a Dockerfile.dockerdo that was edited is built as it is, and replaced
   await user.does("echo 'RUN exit 3' >> Dockerfile.dockerdo");
   const { code, stderr } = await user.types("dockerdo build");
   assert.equal(code, 3);
-  assert.match(stderr, /docker build failed with exit code 3\n {2}The Dockerfile is /);
+  assert.match(stderr, /docker build failed with exit code 3\n {2}docker has printed the reason/);
 });
 
 Deno.test("export refuses what is no variable and changes nothing then", async () => {
