@@ -11,6 +11,7 @@ RUN apt-get update -q && apt-get install -qy --no-install-recommends \
   ln -sf clangd-14 /usr/bin/clangd
 `;
 const IMAGE = "lab/servers:2";
+const TERMINAL = new URL("../lab/terminal.py", import.meta.url).pathname;
 const HERE = new URL("editors/", import.meta.url).pathname;
 
 /** A user with a container that has the servers, 20 ms away. */
@@ -81,7 +82,7 @@ async function nvim(
   return seen;
 }
 
-Deno.test("neovim with the container's clangd, 20 ms away", async (t) => {
+Deno.test("editors of this host with the container's servers, 20 ms away", async (t) => {
   await using user = await newEditorUser();
   const { mount } = user;
   const app = `${mount}/srv/app`;
@@ -297,6 +298,12 @@ Deno.test("neovim with the container's clangd, 20 ms away", async (t) => {
             `dodo ${option} yes | head -n 1; echo \${PIPESTATUS[0]}; echo in | dodo ${option} cat`,
         );
       assert.equal(await codes("--map-output"), await codes(""));
+      // With a terminal the command has one too: gcc's colours, with the path within them.
+      const { code, stdout: shown } = await user.types(
+        `python3 ${TERMINAL} '[["far.c:1", ""]]' dodo -M gcc -c /srv/app/far.c`,
+      );
+      assert.equal(code, 1, shown);
+      assert.match(shown, new RegExp(`^\x1b\\[01m\x1b\\[K${app}/far.c:1:1:\x1b\\[m`, "m"));
       // A prompt is shown before the answer is there.
       assert.equal(
         await user.does(
