@@ -1,3 +1,5 @@
+import { VALUES } from "../command_line/completions/values.ts";
+import { nearest } from "../nearest.ts";
 import { capture, type Finished } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
 import { quote } from "../quote.ts";
@@ -45,7 +47,10 @@ export async function checkRemote(context: Context, target: RemoteTarget): Promi
   const asked = await ask(context, target, ASK_HOST);
   const ended = Date.now();
   const output = afterMark(asked.stdout);
-  if (output === undefined) return judgeConnection(asked, target);
+  if (output === undefined) {
+    const known = isUnresolved(asked) ? await knownHosts(context) : [];
+    return judgeConnection(asked, target, known);
+  }
   const system = remoteSystem(target, output);
   const [docker, forwarding] = await Promise.all([
     askDocker(context, target, system),
@@ -113,8 +118,24 @@ function remoteSystem(target: RemoteTarget, output: string): System {
   });
 }
 
-/** How far a connection came that came to nothing. */
-export function judgeConnection(asked: Finished, target: RemoteTarget): Finding[] {
+function isUnresolved({ stderr }: Finished): boolean {
+  return /could not resolve/i.test(stderr);
+}
+
+/** The hosts of the user's and the system's ssh configuration, as completions offer them. */
+async function knownHosts(context: Context): Promise<string[]> {
+  const { stdout } = await capture(context, ["sh", "-c", VALUES, "dockerdo", "hosts"], {
+    readOnly: true,
+  });
+  return stdout.split("\n").filter(Boolean);
+}
+
+/** How far a connection came that failed. `known` are the hosts that a misspelt name may stand for. */
+export function judgeConnection(
+  asked: Finished,
+  target: RemoteTarget,
+  known: readonly string[] = [],
+): Finding[] {
   const { name } = target.host;
   const by = typed(target).map(quote).join(" ");
   const words = asked.stderr.trim().split("\n").filter((line) => line.trim() !== "");
@@ -150,9 +171,11 @@ export function judgeConnection(asked: Finished, target: RemoteTarget): Finding[
       ),
     ];
   }
-  const resolve = /could not resolve/i.test(said);
-  const remedy = resolve
-    ? `Check the name, or give it a Host block in ~/.ssh/config.`
+  const near = nearest(name, known);
+  const remedy = isUnresolved(asked)
+    ? near === undefined
+      ? `Check the name, or add a Host block for ${name} to ~/.ssh/config.`
+      : `Did you mean ${near}? Else add a Host block for ${name} to ~/.ssh/config.`
     : `${by.replace(/^ssh/, "ssh -v")} true`;
   return [missing("remote host", last === "" ? `${name} does not answer` : last, remedy)];
 }

@@ -226,7 +226,7 @@ Deno.test("doctor says how far a connection comes, and never hangs", async () =>
       [
         "no-such.invalid",
         "remote host",
-        "Check the name, or give it a Host block in ~/.ssh/config.",
+        "Check the name, or add a Host block for no-such.invalid to ~/.ssh/config.",
       ],
       [`127.0.0.1:${link.port}`, "remote host", `ssh -v -p ${link.port} 127.0.0.1 true`],
       [

@@ -150,7 +150,7 @@ const TARGET = {
 for (
   const [stderr, expected] of [
     ["ssh: Could not resolve hostname h: Name or service not known", [
-      "remote host missing: Check the name, or give it a Host block in ~/.ssh/config.",
+      "remote host missing: Check the name, or add a Host block for h to ~/.ssh/config.",
     ]],
     ["ssh: connect to host h port 2222: Connection refused", [
       "remote host missing: ssh -v -p 2222 me@h true",
@@ -182,6 +182,18 @@ for (
     );
   });
 }
+
+Deno.test("judgeConnection() of an unknown name proposes the nearest one of ssh's configuration", () => {
+  const host = { ...TARGET.host, name: "reykjavk" };
+  const failed = asked(255, "ssh: Could not resolve hostname reykjavk: Name or service not known");
+  const remedies = [["london", "reykjavik"], ["london"]].map((known) =>
+    judgeConnection(failed, { ...TARGET, host }, known)[0]?.remedy
+  );
+  assert.deepEqual(remedies, [
+    "Did you mean reykjavik? Else add a Host block for reykjavk to ~/.ssh/config.",
+    "Check the name, or add a Host block for reykjavk to ~/.ssh/config.",
+  ]);
+});
 
 Deno.test("judgeConnection() of a host that hangs names the limit", () => {
   assert.equal(judgeConnection(asked(124), TARGET)[0]?.found, "h has not answered within 12 s");
