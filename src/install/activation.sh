@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC1090
+# shellcheck shell=sh disable=SC1090
 # For the rc file of bash and zsh: init, up and attach activate the session that they begin.
 dockerdo() {
   case ${1-} in
@@ -6,8 +6,10 @@ dockerdo() {
     *) command dockerdo "$@"; return ;;
   esac
   if [ ! -t 1 ]; then command dockerdo "$@"; return; fi
-  local script
-  script=$(command dockerdo "$@") || return
-  case $script in *.fish) printf '%s\n' "$script" && return ;; esac
-  if [ -f "$script" ]; then . "$script"; elif [ -n "$script" ]; then printf '%s\n' "$script"; fi
+  __dockerdo_script=$(command dockerdo "$@") || return
+  case $__dockerdo_script in
+    *.fish) printf '%s\n' "$__dockerdo_script" ;;
+    ?*) if [ -f "$__dockerdo_script" ]; then . "$__dockerdo_script"; else printf '%s\n' "$__dockerdo_script"; fi ;;
+  esac
+  unset __dockerdo_script
 }
