@@ -149,7 +149,7 @@ export async function writeHostBlock(
 }
 
 /**
- * Brings {@link hostNamesPath} up to date with the sessions there are. A failure is one line on stderr: what needs
+ * Brings {@link hostNamesPath} up to date with the sessions there are; without one there is no file. A failure is one line on stderr: what needs
  * no host name goes on.
  */
 export async function publishHostNames(context: Context): Promise<void> {
@@ -163,6 +163,10 @@ export async function publishHostNames(context: Context): Promise<void> {
         Deno.readTextFile(hostBlockPath(session)).catch(() => "")
       ),
     );
+    if (blocks.every((block) => block === "")) {
+      for (const left of [path, `${path}.lock`]) await Deno.remove(left).catch(() => {});
+      return;
+    }
     const text = [
       "# Written by dockerdo, for each of its sessions; ~/.ssh/config includes it (dockerdo install).\n",
       ...blocks.filter(Boolean),
