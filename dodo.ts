@@ -6,6 +6,7 @@ import { endingAsText } from "./src/error.ts";
 // the name in a variable it reads it when it is needed.
 const connection = "./src/lifecycle/connection.ts";
 const translation = "./src/exec/translation.ts";
+const refusal = "./src/exec/refusal.ts";
 const help = "./src/command_line/describe.ts";
 const context = hostContext();
 Deno.exit(
@@ -15,6 +16,7 @@ Deno.exit(
       exec(context, hostArguments(), {
         loadConnection: () => import(connection),
         loadTranslation: () => import(translation),
+        loadRefusal: () => import(refusal),
         loadHelp: () => import(help),
       }),
   ),

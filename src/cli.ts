@@ -133,6 +133,7 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
     return await exec(context, words, {
       loadConnection: () => import("./lifecycle/connection.ts"),
       loadTranslation: () => import("./exec/translation.ts"),
+      loadRefusal: () => import("./exec/refusal.ts"),
       loadHelp: () => import("./command_line/describe.ts"),
     });
   }

@@ -3,7 +3,7 @@ import { capture, type CaptureOptions, type Finished } from "./process/child.ts"
 import type { Context } from "./process/context.ts";
 import { remoteHostText } from "./session/remote_host.ts";
 import type { Session } from "./session/session.ts";
-import { onRemoteHost } from "./ssh/argv.ts";
+import { ENGINE, onEngine } from "./ssh/argv.ts";
 import { captureOnRemoteHost } from "./ssh/master.ts";
 
 /** An engine: the local host's, or the one of a session's remote host. */
@@ -76,8 +76,7 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 /** The argv of a docker command on an engine. */
 export function dockerArgv(engine: EngineHost, words: readonly string[]): string[] {
-  const argv = ["docker", ...words];
-  return engine === "local" ? argv : onRemoteHost(engine, argv);
+  return engine === "local" ? [ENGINE.program, ...words] : onEngine(engine, words);
 }
 
 /** Runs docker on an engine and returns its exit code and output, whatever the code. */
@@ -86,7 +85,7 @@ export function captureDocker(
   engine: EngineHost,
   { words, ...options }: CaptureOptions & { readonly words: readonly string[] },
 ): Promise<Finished> {
-  return captureOn(context, engine, { words: ["docker", ...words], ...options });
+  return captureOn(context, engine, { words: [ENGINE.program, ...words], ...options });
 }
 
 /** Runs `words` on the host of an engine and returns what they wrote. */
@@ -163,7 +162,7 @@ export async function inspectContainer(
   const words = ["container", "inspect", nameOrId];
   const finished = await captureDocker(context, engine, { words, readOnly: true });
   if (finished.code !== 0) {
-    if (/no such container/i.test(finished.stderr)) return undefined;
+    if (ENGINE.noContainer.test(finished.stderr)) return undefined;
     throw dockerFailure(engine, "Asking docker for the container", finished);
   }
   return parseContainers(finished.stdout)
@@ -205,7 +204,7 @@ export async function inspectImage(
   const words = ["image", "inspect", reference];
   const finished = await captureDocker(context, engine, { words, readOnly: true });
   if (finished.code === 0) return parseImages(finished.stdout)[0];
-  if (/no such image/i.test(finished.stderr)) return undefined;
+  if (ENGINE.noImage.test(finished.stderr)) return undefined;
   throw dockerFailure(engine, "Asking docker for the image", finished);
 }
 

@@ -11,6 +11,7 @@ import {
 import { Failure } from "./error.ts";
 import type { Context } from "./process/context.ts";
 import type { Session } from "./session/session.ts";
+import { ENGINE, engineScript } from "./ssh/argv.ts";
 import { captureOnRemoteHost } from "./ssh/master.ts";
 
 // $1 the filter. A container that is removed between the two does not make the others fail.
@@ -27,8 +28,10 @@ export interface EngineAnswer {
 
 /** The id of an engine; null where it does not say. */
 export async function askEngineId(context: Context, engine: EngineHost): Promise<string | null> {
-  const words = ["info", "--format", "{{.ID}}"];
-  const { code, stdout } = await captureDocker(context, engine, { words, readOnly: true });
+  const { code, stdout } = await captureDocker(context, engine, {
+    words: ENGINE.askId,
+    readOnly: true,
+  });
   return code === 0 && stdout.trim() !== "" ? stdout.trim() : null;
 }
 
@@ -62,14 +65,14 @@ export async function allSessionContainers(
   session: Session,
   limitMs: number,
 ): Promise<EngineAnswer> {
-  const words = ["sh", "-c", INSPECT_LABELLED, "sh", `label=${SESSION_LABEL}`];
+  const words = ["sh", "-c", engineScript(INSPECT_LABELLED), "sh", `label=${SESSION_LABEL}`];
   const options = { words, readOnly: true, limitMs, detached: true, probe: true };
   const finished = await captureOnRemoteHost(context, session, options);
   if (finished.code === 124) {
     const where = session.remoteHost?.name ?? "docker";
     throw new Failure(`${where} has not answered within ${Math.round(limitMs / 1000)} s`);
   }
-  if (finished.code !== 0 && !/no such container/i.test(finished.stderr)) {
+  if (finished.code !== 0 && !ENGINE.noContainer.test(finished.stderr)) {
     const engine = session.remoteHost === null ? "local" : session;
     throw dockerFailure(engine, "Asking docker for the containers", finished);
   }
@@ -119,4 +122,18 @@ export async function sessionContainers(
     ids.split(/\s+/).filter(Boolean).map((id) => inspectContainer(context, session, id)),
   );
   return found.filter((container) => container !== undefined);
+}
+
+/** The last lines a container wrote, for a failure's message. */
+export async function containerLog(
+  context: Context,
+  session: Session,
+  containerId: string,
+): Promise<string> {
+  const { stdout, stderr } = await captureDocker(context, session, {
+    words: ["logs", "--tail", "20", containerId],
+    readOnly: true,
+    limitMs: 5000,
+  });
+  return (stdout + stderr).trim();
 }

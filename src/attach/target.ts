@@ -18,6 +18,41 @@ export function projectOf(directory: string): string {
     .replace(/^[_-]+/, "");
 }
 
+/** The running containers of a compose service, by its labels; of any project where that is empty. */
+async function serviceContainers(
+  context: Context,
+  session: Session,
+  { service, project }: { readonly service: string; readonly project: string },
+): Promise<Container[]> {
+  const filters = [`label=${COMPOSE}.service=${service}`];
+  if (project !== "") filters.push(`label=${COMPOSE}.project=${project}`);
+  const ids = await docker(context, session, {
+    words: ["ps", "-q", "--no-trunc", ...filters.flatMap((filter) => ["--filter", filter])],
+    readOnly: true,
+    doing: "Asking docker for the service's containers",
+  });
+  const found = await Promise.all(
+    ids.split(/\s+/).filter(Boolean).map((id) => inspectContainer(context, session, id)),
+  );
+  return found.filter((one) => one !== undefined).filter(({ labels }) =>
+    labels[`${COMPOSE}.oneoff`] !== "True"
+  );
+}
+
+/**
+ * The container that compose has made again of an attached session's service, under whatever name; undefined where
+ * there is none, or where several could be it.
+ */
+export async function findRecreated(
+  context: Context,
+  session: Session,
+): Promise<Container | undefined> {
+  const compose = session.attached?.compose ?? null;
+  if (compose === null) return undefined;
+  const found = await serviceContainers(context, session, compose);
+  return found.length === 1 ? found[0] : undefined;
+}
+
 /**
  * The one running container of a compose service, by its labels. Without a project it is the current directory's,
  * where that has the service; several that fit are a failure that lists them.
@@ -27,18 +62,7 @@ export async function findService(
   session: Session,
   { service, project }: { readonly service: string; readonly project: string },
 ): Promise<Container> {
-  const filters = [`label=${COMPOSE}.service=${service}`];
-  if (project !== "") filters.push(`label=${COMPOSE}.project=${project}`);
-  const ids = await docker(context, session, {
-    words: ["ps", "-q", "--no-trunc", ...filters.flatMap((filter) => ["--filter", filter])],
-    readOnly: true,
-    doing: "Asking docker for the service's containers",
-  });
-  const found = (await Promise.all(
-    ids.split(/\s+/).filter(Boolean).map((id) => inspectContainer(context, session, id)),
-  )).filter((one) => one !== undefined).filter(({ labels }) =>
-    labels[`${COMPOSE}.oneoff`] !== "True"
-  );
+  const found = await serviceContainers(context, session, { service, project });
   const here = found.filter((one) => composeOf(one)?.project === projectOf(context.cwd));
   const fit = here.length > 0 ? here : found;
   const [only] = fit;

@@ -1,5 +1,6 @@
 import { Failure, usageFailure } from "../error.ts";
-import { type ExecOption, execute, type Needs, type Request } from "../exec/execute.ts";
+import { execute } from "../exec/execute.ts";
+import type { ExecOption, Needs, Request } from "../exec/needs.ts";
 import type { Context } from "../process/context.ts";
 import { findSession } from "../session/session.ts";
 

@@ -9,6 +9,7 @@ import type { Context } from "../process/context.ts";
 import { writeStdout } from "../process/stream.ts";
 import type { Session } from "../session/session.ts";
 import { streamFrom } from "../ssh/stream.ts";
+import { ENGINE } from "../ssh/argv.ts";
 
 interface LogsFlags {
   readonly follow: boolean;
@@ -50,7 +51,7 @@ async function logs(context: Context, found: Session, flags: LogsFlags): Promise
   const code = await streamFrom(context, session, {
     destination: "remote",
     words: [
-      "docker",
+      ENGINE.program,
       "logs",
       ...flags.follow ? ["--follow"] : [],
       ...flags.tail === undefined ? [] : [`--tail=${flags.tail}`],

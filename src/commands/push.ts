@@ -21,7 +21,7 @@ import {
   stepSizes,
 } from "../push/remote_state.ts";
 import type { Session } from "../session/session.ts";
-import { onRemoteHost } from "../ssh/argv.ts";
+import { onEngine } from "../ssh/argv.ts";
 import { UnfitLayer } from "../push/tar_split.ts";
 
 /** Duration of a push from which on building on the remote host is the better way. */
@@ -200,10 +200,13 @@ async function throughRegistry(
   image: Image,
 ): Promise<string> {
   const terminal = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
-  const pull = ["docker", "pull", session.imageTag];
   const steps = [
     { place: "local", verb: "push", argv: dockerArgv("local", ["push", session.imageTag]) },
-    { place: "remote", verb: "pull", argv: onRemoteHost(session, pull, { terminal }) },
+    {
+      place: "remote",
+      verb: "pull",
+      argv: onEngine(session, ["pull", session.imageTag], { terminal }),
+    },
   ] as const;
   for (const { place, verb, argv } of steps) {
     progress(context, place, `${verb === "push" ? "Pushing" : "Pulling"} ${session.imageTag}`);

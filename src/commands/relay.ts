@@ -7,7 +7,7 @@ import { sweepsPath } from "../history/sweeps.ts";
 import { appender } from "../relay/journal.ts";
 import { runRelay } from "../relay/relay.ts";
 import { loadSession, type Session } from "../session/session.ts";
-import { onRemoteHost, sshTo } from "../ssh/argv.ts";
+import { onEngine, sshTo } from "../ssh/argv.ts";
 
 // Not even root can write into a directory that is not there. rmdir(2) asks nothing of a mount that is still there.
 const REMOVE_POINT = `for _ in 1 2 3 4 5 6 7 8 9 10; do
@@ -77,9 +77,9 @@ function sweeperOf(
     container,
     append: appender(sweepsPath(session)),
     run: (words) => {
-      const argv = session.user === "root"
+      const argv = session.user === "root" && session.attached === null
         ? sshTo(session, "container", { line: quoteForLogin(words) })
-        : onRemoteHost(session, ["docker", "exec", "-u", "0", container, ...words]);
+        : onEngine(session, ["exec", "-u", "0", "-w", "/", container, ...words]);
       return capture(context, argv, options);
     },
   });

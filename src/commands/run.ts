@@ -11,7 +11,6 @@ import {
 import { configOfEnvironment, loadConfig } from "../config/config.ts";
 import {
   connectContainer,
-  containerLog,
   disconnectContainer,
   findContainers,
   withHost,
@@ -27,7 +26,7 @@ import {
   SESSION_LABEL,
 } from "../docker.ts";
 import { withLocalEnvironment } from "../lifecycle/run_environment.ts";
-import { ownContainers } from "../session_containers.ts";
+import { containerLog, ownContainers } from "../session_containers.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
 import { deferUndo, Failure, usageFailure } from "../error.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";

@@ -15,6 +15,7 @@ import { begin, type InitFlags, initFlags, printScript } from "./init.ts";
 import { push } from "./push.ts";
 import { runContainer } from "./run.ts";
 import { start } from "./start.ts";
+import { ENGINE } from "../ssh/argv.ts";
 
 const { mount: _mount, remoteDelay: _delay, ...OWN_FLAGS } = initFlags;
 type UpFlags = Omit<InitFlags, "mount" | "remoteDelay">;
@@ -112,7 +113,7 @@ async function bringUp(
 /** Where the image costs less to make: an image that is there costs nothing, a base image that is there no download. */
 async function buildSide(context: Context, session: Session): Promise<"local" | "remote" | "push"> {
   if (session.remoteHost === null) return "local";
-  if (!await isOnPath(context, "docker")) {
+  if (!await isOnPath(context, ENGINE.program)) {
     progress(context, "remote", "Building on the remote host: this host has no docker");
     return "remote";
   }

@@ -1,10 +1,11 @@
 /** Looks into containers and images on the session's engine. */
-import { captureOn, docker, dockerFailure } from "../docker.ts";
+import { captureDocker, captureOn, docker, dockerFailure } from "../docker.ts";
 import { Failure } from "../error.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
 import SURVEY from "./survey.sh" with { type: "text" };
 import { parseSurvey, type Survey } from "./tree.ts";
+import { ENGINE } from "../ssh/argv.ts";
 
 /** The part of an image's configuration that a Dockerfile takes over or must restore. */
 export interface ImageConfig {
@@ -33,10 +34,10 @@ export async function imageConfig(
   session: Session,
   reference: string,
 ): Promise<ImageConfig | undefined> {
-  const words = ["docker", "image", "inspect", reference];
-  const finished = await captureOn(context, session, { words, readOnly: true });
+  const words = ["image", "inspect", reference];
+  const finished = await captureDocker(context, session, { words, readOnly: true });
   if (finished.code !== 0) {
-    if (/no such image/i.test(finished.stderr)) return undefined;
+    if (ENGINE.noImage.test(finished.stderr)) return undefined;
     throw dockerFailure(session, "Asking docker for the image", finished);
   }
   return parseImageConfig(finished.stdout);
@@ -111,7 +112,7 @@ export async function withImage<T>(
   try {
     return await action(id);
   } finally {
-    await captureOn(context, session, { words: ["docker", "rm", "-fv", id] });
+    await captureDocker(context, session, { words: ["rm", "-fv", id] });
   }
 }
 
@@ -127,8 +128,8 @@ export async function runInside(
     readonly doing: string;
   },
 ): Promise<string> {
-  const argv = ["docker", "exec", ...input === undefined ? [] : ["-i"], "-u", "0", "-w", "/", id];
-  const finished = await captureOn(context, session, {
+  const argv = ["exec", ...input === undefined ? [] : ["-i"], "-u", "0", "-w", "/", id];
+  const finished = await captureDocker(context, session, {
     words: [...argv, "/bin/sh", "-c", script, "sh", ...words],
     encoding: "latin1",
     readOnly: true,

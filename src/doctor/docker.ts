@@ -1,4 +1,5 @@
 import { dockerTrouble } from "../docker.ts";
+import { engineScript } from "../ssh/argv.ts";
 import { formatBytes } from "../units.ts";
 import type { Finished } from "../process/child.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
@@ -11,12 +12,12 @@ const NO_SPACE = 200e6;
  * Run where an engine is: its version, the file system that its data is on as df(1) reports it, in 1024 bytes.
  * The exit code is docker's.
  */
-export const ASK_DOCKER = [
+export const ASK_DOCKER = engineScript([
   "docker version --format '{{.Server.Version}}' || exit",
   "root=$(docker info --format '{{.DockerRootDir}}')",
   'df -Pk "$root" 2>/dev/null | tail -n 1',
   'echo "$root"',
-].join("; ");
+].join("; "));
 
 /** What {@link ASK_DOCKER} printed, as findings. */
 export function judgeDocker(

@@ -12,6 +12,7 @@ import { LONGEST_SOCKET_PATH, socketPlace } from "../ssh/master.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
 import { type Finding, missing, ok, warning } from "./finding.ts";
 import { asAdmin, install, type System, systemOf } from "./remedy.ts";
+import { ENGINE } from "../ssh/argv.ts";
 
 const LOOK_LIMIT_MS = 5000;
 // The session's ssh_config has SessionType, StdinNull and ForkAfterAuthentication.
@@ -179,7 +180,7 @@ export async function checkDocker(
   context: Context,
   { system, needed }: { readonly system: System; readonly needed: boolean },
 ): Promise<Finding[]> {
-  const asked = await isOnPath(context, "docker")
+  const asked = await isOnPath(context, ENGINE.program)
     ? await look(context, ["sh", "-c", ASK_DOCKER])
     : { code: 127, stdout: "", stderr: "" };
   return judgeDocker(asked, { system, where: "here", needed, limitMs: LOOK_LIMIT_MS });

@@ -47,12 +47,14 @@ const OF_BASH =
 export function packCommand(
   session: Session,
   command: ContainerCommand,
-  { token, terminal }: {
+  { token, terminal, sizeComes = false }: {
     readonly token: string;
     readonly terminal?: Readonly<Record<string, string>> | undefined;
+    /** Whether the terminal has its size only a moment after the start, as that of docker exec. */
+    readonly sizeComes?: boolean;
   },
 ): Parcel {
-  const text = asciiOnly(script(session, command, { terminal }));
+  const text = asciiOnly(script(session, command, { terminal, sizeComes }));
   const env: Record<string, string> = {};
   for (let at = 0, piece = 1; at < text.length; piece++) {
     let end = at + PIECE_LENGTH;
@@ -185,13 +187,20 @@ esac
 exec "$SHELL"`;
 }
 
+// For a second at most, where there is an stty to ask.
+const AWAIT_SIZE = 'i=0; while [ "$(stty size 2>/dev/null)" = "0 0" ] && [ $i -lt 20 ]; do ' +
+  "i=$((i + 1)); sleep 0.05; done";
+
 // The shell waits for the command, so that a signal's end becomes 128+n instead of ssh's 255; it would print
 // "Terminated" then, which is not the command's output. Its traps do nothing, but keep it from ending before the
 // command. exec keeps built-in commands from taking the place of the real ones.
 function script(
   session: Session,
   { cwd, command, env }: ContainerCommand,
-  { terminal }: { readonly terminal: Readonly<Record<string, string>> | undefined },
+  { terminal, sizeComes }: {
+    readonly terminal: Readonly<Record<string, string>> | undefined;
+    readonly sizeComes: boolean;
+  },
 ): string {
   const given = { ...session.image.env, ...session.env, ...env };
   const variables = Object.entries({
@@ -215,6 +224,7 @@ function script(
     !COMMON_TERM.test(terminal["TERM"] ?? "");
   return [
     `set -- ${quote(cwd)}; cd -- "$1" 2>/dev/null || { ${CANNOT_ENTER}; }`,
+    ...sizeComes ? [AWAIT_SIZE] : [],
     `unset ${NOT_OF_THE_IMAGE}`,
     ...plain.length === 0 ? [] : [`export ${plain.join(" ")}`],
     ...oddTerminal ? [KNOWN_TERM] : [],

@@ -3,12 +3,13 @@ import { inputsPath, recordExecution } from "../history/executions.ts";
 import { isWithin } from "../paths.ts";
 import { capture, endChild } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
-import { type Pipes, runForeground } from "../process/foreground.ts";
+import { runForeground } from "../process/foreground.ts";
 import { quoteForLogin } from "../quote.ts";
 import { isSecretVariable } from "../secrets.ts";
 import { dropCaches } from "../relay/drop.ts";
 import { containerMount, relayDir, type Session } from "../session/session.ts";
-import { hasSocketDir, onRemoteHost, socketPath, sshTo } from "../ssh/argv.ts";
+import { hasSocketDir, onEngine, socketPath, sshTo } from "../ssh/argv.ts";
+import type { Needs, Request, Translation } from "./needs.ts";
 import { type ContainerCommand, packBare, packCommand, signalWords } from "./container_command.ts";
 
 const NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
@@ -18,54 +19,6 @@ const NUMBERS: Readonly<Partial<Record<Deno.Signal, number>>> = {
   SIGTERM: 15,
 };
 
-export interface Request {
-  readonly verbose: boolean;
-  readonly dryRun: boolean;
-  readonly map: boolean;
-  /** What goes through our hands on its way: a protocol's messages, or what the command prints. */
-  readonly through: "lsp" | "dap" | "output" | undefined;
-  /** undefined: as the streams are. */
-  readonly terminal: boolean | undefined;
-  /** Whether the command gets our stdin. */
-  readonly stdin: boolean;
-  readonly workdir: string | undefined;
-  readonly user: string | undefined;
-  readonly session: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  readonly command: readonly string[];
-}
-
-/** Far more code than a command over a living link needs, so it is loaded late. */
-export interface Needs {
-  /** What `--help` and a wrong option ask for. */
-  readonly loadHelp: () => Promise<{
-    readonly execHelp: (prose: string, options: readonly ExecOption[]) => string;
-    readonly nearest: (word: string, candidates: readonly string[]) => string | undefined;
-  }>;
-  /** What maps the paths of what a command reads and writes. */
-  readonly loadTranslation: () => Promise<{
-    readonly translation: (
-      context: Context,
-      session: Session,
-      request: Pick<Request, "through" | "command">,
-    ) => Translation;
-    readonly mapWords: (
-      words: readonly string[],
-      prefixes: readonly (readonly [local: string, there: string])[],
-      options: { readonly outside: string | undefined },
-    ) => readonly string[];
-  }>;
-  /** What brings a dead link up again. */
-  readonly loadConnection: () => Promise<{
-    readonly reconnect: (
-      context: Context,
-      session: Session,
-      options: { readonly interactive: boolean },
-    ) => Promise<Session>;
-    readonly isSameMaster: (context: Context, session: Session, began: number) => Promise<boolean>;
-  }>;
-}
-
 // Deno has put a mark in the place of each byte that it could not read.
 function refuseUnreadable(words: readonly string[]): void {
   const unreadable = words.find((word) => word.includes("\uFFFD"));
@@ -73,17 +26,6 @@ function refuseUnreadable(words: readonly string[]): void {
   throw new Failure(`${JSON.stringify(unreadable)} is not UTF-8 and cannot be sent unchanged`, {
     hint: "Let the container's shell find the name: dodo -c 'COMMAND PATTERN'",
   });
-}
-
-/** A command whose streams go through our hands. */
-export interface Translation {
-  readonly command: readonly string[];
-  readonly pipes: Pick<Pipes, "stdin" | "stderr">;
-  /** Moves the bytes; `end` ends the command in the container. Returns why it was ended by us, if so. */
-  readonly attach: (
-    child: Deno.ChildProcess,
-    end: () => void,
-  ) => Promise<Failure | undefined>;
 }
 
 export async function execute(
@@ -299,10 +241,14 @@ async function runInContainer(
 ): Promise<number> {
   const token = `dodo-${crypto.getRandomValues(new Uint8Array(16)).toHex()}`;
   const bare = session.attached?.hasShell === false;
+  const byDocker = user !== undefined || session.attached !== null;
   const { line, words, env, oversized } = bare
     ? packBare(session, what, { token })
-    : packCommand(session, what, { token, terminal: terminal ? context.env : undefined });
-  const byDocker = user !== undefined || session.attached !== null;
+    : packCommand(session, what, {
+      token,
+      terminal: terminal ? context.env : undefined,
+      sizeComes: terminal && byDocker && hasSize(),
+    });
   const argv = byDocker
     ? asUser(session, {
       words,
@@ -343,10 +289,24 @@ async function runInContainer(
   if (interruption !== undefined && (code === 255 || code === 143 || code === 137)) {
     return 128 + (NUMBERS[interruption] ?? 0);
   }
+  // Also docker's own code where the container does not take a command.
+  if (code === 1 && byDocker) {
+    const why = await (await context.loadRefusal()).refusal(context, session);
+    if (why === "gone") throw await connectionLost(context, session);
+    if (why !== undefined) throw why;
+  }
   if (code !== 255) return code;
   const { isSameMaster } = await context.loadConnection();
   if (await isSameMaster(context, session, began)) return code;
   throw await connectionLost(context, session);
+}
+
+function hasSize(): boolean {
+  try {
+    return Deno.consoleSize().columns > 0;
+  } catch {
+    return false;
+  }
 }
 
 // ssh has no word for another user's uid and gid: docker has.
@@ -366,8 +326,9 @@ function asUser(
   const keys = ["--detach-keys", "ctrl-^,ctrl-_,ctrl-^,ctrl-_"];
   const who = user === "" ? [] : ["-u", user];
   const options = [terminal ? "-it" : "-i", ...keys, "-w", cwd, ...who, ...variables];
-  const argv = ["docker", "exec", ...options, session.containerId ?? "", ...words];
-  return onRemoteHost(session, argv, { terminal });
+  const argv = ["exec", ...options, session.containerId ?? "", ...words];
+  // Beyond the host's MaxSessions ssh goes on by a connection of its own, and would report it on the command's stderr.
+  return onEngine(session, argv, { terminal, options: ["-o", "LogLevel=FATAL"] });
 }
 
 // Only a look at the container can tell a lost link from a container that has ended.
@@ -384,15 +345,4 @@ async function connectionLost(context: Context & Needs, session: Session): Promi
       hint: "dodo ps ax shows it, where the image has ps.",
     },
   );
-}
-
-/** An option, as it is read, and as `--help` and completions show it. */
-export interface ExecOption {
-  readonly names: readonly string[];
-  readonly brief: string;
-  /** What a switch changes. */
-  readonly change?: Partial<Request>;
-  /** The placeholder of a value, and what takes it. */
-  readonly value?: string;
-  readonly takes?: "line" | "env" | "workdir" | "user" | "session";
 }

@@ -3,7 +3,7 @@ import { utf8 } from "../path_map/json_scan.ts";
 import { PathMap } from "../path_map/paths.ts";
 import type { Context } from "../process/context.ts";
 import { containerMount, type Session } from "../session/session.ts";
-import type { Translation } from "./execute.ts";
+import type { Translation } from "./needs.ts";
 
 /** A line that does not go on for so long is shown as far as it has come: a prompt, a row of dots. */
 const PARTIAL_LINE_MS = 30;

@@ -7,7 +7,7 @@ import { PathMap } from "../path_map/paths.ts";
 import type { Context } from "../process/context.ts";
 import { dropCaches } from "../relay/drop.ts";
 import { containerMount, relayDir, type Session } from "../session/session.ts";
-import type { Request, Translation } from "./execute.ts";
+import type { Request, Translation } from "./needs.ts";
 import watch from "./server_watch.sh" with { type: "text" };
 
 export { mapWords } from "../path_map/words.ts";

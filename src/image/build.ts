@@ -5,7 +5,7 @@ import { needsContext } from "./overlay.ts";
 import { capture, run } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
 import { buildMount, containerMount, type Session } from "../session/session.ts";
-import { onRemoteHost } from "../ssh/argv.ts";
+import { ENGINE, engineScript, onRemoteHost } from "../ssh/argv.ts";
 import { captureOnRemoteHost } from "../ssh/master.ts";
 
 // The names that ssh-keygen gives private keys, with what people append.
@@ -31,7 +31,7 @@ export async function buildImage(
   const onEngine = (argv: readonly string[]): string[] =>
     engine === "local" ? [...argv] : onRemoteHost(session, argv);
   if (!needsContext(dockerfile, onBuild)) {
-    const argv = onEngine(["docker", "build", ...words, "-"]);
+    const argv = onEngine([ENGINE.program, "build", ...words, "-"]);
     return await run(context, argv, { input: dockerfile, stdout: "stderr", relative: true });
   }
   const remote = engine !== "local" && session.remoteHost !== null;
@@ -42,7 +42,7 @@ export async function buildImage(
     [
       "sh",
       "-c",
-      BUILD_FROM_LIST,
+      engineScript(BUILD_FROM_LIST),
       "dockerdo",
       dir,
       "build",

@@ -1,7 +1,8 @@
 import { provideHelperImage, startHelper } from "../attach/helper.ts";
+import { findRecreated } from "../attach/target.ts";
 import { loadConfig } from "../config/config.ts";
 import { restoreForwards } from "../forward/forwarding.ts";
-import { captureDocker, type Container, docker, inspectContainer } from "../docker.ts";
+import { type Container, docker, inspectContainer } from "../docker.ts";
 import {
   askEngineId,
   isOtherEngine,
@@ -169,10 +170,25 @@ export async function connectContainer(
     mode: 0o600,
   });
   const container = await inspectContainer(context, session, containerId);
+  if (session.attached !== null && containerId !== session.containerId) {
+    progress(
+      context,
+      "remote",
+      `${container?.name} is a new container (${containerId.slice(0, 12)})`,
+    );
+  }
   const image = { env: container?.env ?? {}, workdir: container?.workdir ?? "/", loginShell };
   const connected = await updateSession(
     session.dir,
-    (stored) => ({ ...stored, containerId, engineId, user, identityFile, image }),
+    (stored) => ({
+      ...stored,
+      containerId,
+      engineId,
+      user,
+      identityFile,
+      image,
+      ...stored.attached !== null && container !== undefined && { containerName: container.name },
+    }),
   );
   await writeSshConfig(connected, endpoint);
   await writeHostBlock(connected, endpoint);
@@ -329,8 +345,8 @@ export async function disconnectRemoteHost(
 }
 
 /**
- * The session's container as docker sees it: by the saved id, else by the session's label. Where there is none, but
- * the engine is another one than the container's, that is a failure: nothing is known of the container.
+ * The session's container as docker sees it: by the saved id, else by its name, else by compose's labels. Where there
+ * is none, but the engine is another one than the container's, that is a failure: nothing is known of the container.
  */
 export async function findContainer(
   context: Context,
@@ -359,21 +375,7 @@ export async function findContainers(
     session.engineId !== null && session.containerId !== null &&
     isOtherEngine(session, await askEngineId(context, engine))
   ) throw otherEngineFailure(session);
-  return { own: undefined, named };
-}
-
-/** The last lines a container wrote, for a failure's message. */
-export async function containerLog(
-  context: Context,
-  session: Session,
-  containerId: string,
-): Promise<string> {
-  const { stdout, stderr } = await captureDocker(context, session, {
-    words: ["logs", "--tail", "20", containerId],
-    readOnly: true,
-    limitMs: 5000,
-  });
-  return (stdout + stderr).trim();
+  return { own: await findRecreated(context, session), named };
 }
 
 /**

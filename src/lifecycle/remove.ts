@@ -11,6 +11,7 @@ import { quote } from "../quote.ts";
 import { forgetSession, relayDir, type Session, SESSION_FILES } from "../session/session.ts";
 import { publishHostNames, writeHostBlock } from "../ssh/host_names.ts";
 import { updateSession } from "../session/store.ts";
+import { ENGINE } from "../ssh/argv.ts";
 
 /**
  * Takes down what a session has here, its containers being gone: mounts, masters, sockets; with `delete` its
@@ -60,7 +61,9 @@ async function removeImages(
 ): Promise<void> {
   const remote = session.remoteHost !== null && reached;
   const engines: readonly EngineHost[] = [
-    ...session.remoteHost === null || await isOnPath(context, "docker") ? ["local" as const] : [],
+    ...session.remoteHost === null || await isOnPath(context, ENGINE.program)
+      ? ["local" as const]
+      : [],
     ...remote ? [session] : [],
   ];
   // What a push that was killed left would keep the image.
@@ -75,7 +78,7 @@ async function removeImages(
     const removed = await captureDocker(context, engine, {
       words: ["image", "rm", session.imageTag],
     });
-    if (removed.code !== 0 && !/no such image/i.test(removed.stderr)) {
+    if (removed.code !== 0 && !ENGINE.noImage.test(removed.stderr)) {
       context.stderr(`dockerdo: the image ${session.imageTag} stays: ${removed.stderr.trim()}\n`);
     }
   }

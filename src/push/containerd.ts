@@ -13,6 +13,7 @@ import {
   sha256,
 } from "./oci.ts";
 import { findFile, type LayerSelection, neededLayers } from "./selection.ts";
+import { engineScript } from "../ssh/argv.ts";
 import READ_BLOBS_ALONE from "./read_blobs.sh" with { type: "text" };
 import REMOVE_READERS from "./remove_readers.sh" with { type: "text" };
 import { isMountable, readerArgv, removeReaders, unknownDir } from "./store_container.ts";
@@ -71,7 +72,7 @@ export async function readStoredImage(
 ): Promise<StoredImage | undefined> {
   const ask = async (digest: string): Promise<string> => {
     const words = [image, hexOf(digest), sessionId, unknownDir()];
-    const argv = ["sh", "-c", `${READ_BLOBS}\nread_blobs "$@"`, "sh", ...words];
+    const argv = ["sh", "-c", engineScript(`${READ_BLOBS}\nread_blobs "$@"`), "sh", ...words];
     try {
       return (await captureOn(context, engine, { words: argv })).stdout;
     } catch (error) {

@@ -5,6 +5,7 @@ import type { Context } from "../process/context.ts";
 import LOAD_IMAGE from "./load_image.sh" with { type: "text" };
 import REMOVE_PARTS from "./remove_parts.sh" with { type: "text" };
 import type { Session } from "../session/session.ts";
+import { engineScript } from "../ssh/argv.ts";
 import { captureOnRemoteHost } from "../ssh/master.ts";
 
 /** The words that read an archive from their stdin on the remote host, and write `verified` when the image is there. */
@@ -24,7 +25,17 @@ export function loadWords(
   const tag = part ? "" : session.imageTag;
   const digests = layers.map((digest) => ` ${digest}`).join("");
   const script = `${REMOVE_PARTS}\n${LOAD_IMAGE}`;
-  return ["sh", "-c", script, "sh", format, id, tag, digests, parts && !part ? session.id : ""];
+  return [
+    "sh",
+    "-c",
+    engineScript(script),
+    "sh",
+    format,
+    id,
+    tag,
+    digests,
+    parts && !part ? session.id : "",
+  ];
 }
 
 /** Gives an image that the remote engine has the session's tag. */
@@ -36,7 +47,7 @@ export async function tagRemote(context: Context, session: Session, id: string):
 
 /** Removes what a push that came to no end has left of an image on the remote engine. */
 export async function removeParts(context: Context, session: Session): Promise<void> {
-  const words = ["sh", "-c", `${REMOVE_PARTS}\nremove_parts "$1"`, "sh", session.id];
+  const words = ["sh", "-c", engineScript(`${REMOVE_PARTS}\nremove_parts "$1"`), "sh", session.id];
   await captureOnRemoteHost(context, session, { words });
 }
 

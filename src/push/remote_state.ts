@@ -7,6 +7,7 @@ import { isOnPath } from "../process/search_path.ts";
 import { type Context } from "../process/context.ts";
 import { unknownDir } from "./store_container.ts";
 import type { Session } from "../session/session.ts";
+import { engineScript } from "../ssh/argv.ts";
 import { captureOnRemoteHost } from "../ssh/master.ts";
 
 /** What the remote engine has of an image, and how to send it the rest. */
@@ -34,7 +35,7 @@ export async function askRemote(
 ): Promise<RemoteState> {
   const { id, layers } = image;
   const words = [id, session.imageTag, session.id, unknownDir(), ...layers];
-  const argv = ["sh", "-c", ASK, "sh", ...words];
+  const argv = ["sh", "-c", engineScript(ASK), "sh", ...words];
   const finished = await captureOnRemoteHost(context, session, { words: argv, readOnly: true });
   if (finished.code !== 0) {
     throw dockerFailure(session, "Asking docker for its images", finished);

@@ -3,6 +3,7 @@ import type { Context } from "../process/context.ts";
 import READ_LAYERS from "./read_layers.sh" with { type: "text" };
 import REMOVE_READERS from "./remove_readers.sh" with { type: "text" };
 import type { Session } from "../session/session.ts";
+import { engineScript } from "../ssh/argv.ts";
 import { captureOnRemoteHost } from "../ssh/master.ts";
 
 /**
@@ -35,7 +36,7 @@ export function readerArgv(
   return [
     "sh",
     "-c",
-    `${REMOVE_READERS}\n${READ_LAYERS}`,
+    engineScript(`${REMOVE_READERS}\n${READ_LAYERS}`),
     "sh",
     ...ownReaders(sessionId),
     dir,
@@ -70,7 +71,7 @@ export async function removeReaders(
   const words = [
     "sh",
     "-c",
-    `${REMOVE_READERS}\nremove_readers "$@"`,
+    engineScript(`${REMOVE_READERS}\nremove_readers "$@"`),
     "sh",
     ...ownReaders(sessionId),
   ];

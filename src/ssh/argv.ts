@@ -2,6 +2,39 @@ import { quoteForLogin } from "../quote.ts";
 import { isThereAndOwn } from "../session/ownership.ts";
 import type { Session } from "../session/session.ts";
 
+/** What is the engine's own: another one is another row. */
+interface Engine {
+  readonly program: string;
+  /** What it writes where it has no such container or image. */
+  readonly noContainer: RegExp;
+  readonly noImage: RegExp;
+  /** The words that print its own id, which no other engine has. */
+  readonly askId: readonly string[];
+}
+
+export const ENGINE: Engine = {
+  program: "docker",
+  noContainer: /no such container/i,
+  noImage: /no such image/i,
+  askId: ["info", "--format", "{{.ID}}"],
+};
+
+/** A script of ours, which calls the engine `docker`, for the engine there is. */
+export function engineScript(script: string): string {
+  return ENGINE.program === "docker"
+    ? script
+    : `docker() { command ${ENGINE.program} "$@"; }\n${script}`;
+}
+
+/** The argv of the engine's program where a session's engine is. */
+export function onEngine(
+  session: Session,
+  words: readonly string[],
+  options: { readonly terminal?: boolean; readonly options?: readonly string[] } = {},
+): string[] {
+  return onRemoteHost(session, [ENGINE.program, ...words], options);
+}
+
 /** The end of a control master: the session's remote host, or its container. */
 export type Destination = "remote" | "container";
 
@@ -66,11 +99,15 @@ export function sshTo(
 export function onRemoteHost(
   session: Session,
   words: readonly string[],
-  { terminal = false }: { readonly terminal?: boolean } = {},
+  { terminal = false, options = [] }: {
+    readonly terminal?: boolean;
+    /** Further options of ssh, where there is one. */
+    readonly options?: readonly string[];
+  } = {},
 ): string[] {
   return session.remoteHost === null
     ? [...words]
-    : sshTo(session, "remote", { line: quoteForLogin(words), terminal });
+    : sshTo(session, "remote", { line: quoteForLogin(words), terminal, options });
 }
 
 /** Options of an ssh that only looks: it asks no question, and it waits this long for the host. */

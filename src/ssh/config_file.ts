@@ -1,7 +1,7 @@
 import { quoteAll, quoteForLogin } from "../quote.ts";
 import type { RemoteHost } from "../session/remote_host.ts";
 import type { Session } from "../session/session.ts";
-import { type Destination, socketPath, sshConfigPath, sshTo } from "./argv.ts";
+import { type Destination, ENGINE, socketPath, sshConfigPath, sshTo } from "./argv.ts";
 
 /** Where the container's sshd is: reached through docker, or listening on a port of the remote's loopback. */
 export interface ContainerEndpoint {
@@ -171,7 +171,7 @@ function dockerWords(
     readonly ofSshd?: readonly string[];
   },
 ): string[] {
-  const sshd = ["docker", ...execAsRoot(containerId, [SSHD, "-i", ...ofSshd])];
+  const sshd = [ENGINE.program, ...execAsRoot(containerId, [SSHD, "-i", ...ofSshd])];
   // ssh skips whole lines before the server's first one: noise of a login shell need not end its line.
   return session.remoteHost === null
     ? sshd

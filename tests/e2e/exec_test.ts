@@ -28,14 +28,48 @@ async function signalDodo(signal: string, words: string): Promise<void> {
   assert.equal(code, 0, `no dodo runs ${words}`);
 }
 
-/** A user with a running container on reykjavik. */
-async function ready(name: string, runArguments = ""): Promise<User> {
+/** Begins a session with a running container on reykjavik. */
+type Ready = (
+  name: string,
+  runArguments?: string,
+  options?: { readonly image?: string; readonly remote?: string },
+) => Promise<User>;
+
+const ready: Ready = async (name, runArguments = "", options = {}) => {
+  const { image = BASE_IMAGE, remote = "reykjavik" } = options;
   const user = await newUser();
-  await user.runs(`${name} --remote reykjavik --image ${BASE_IMAGE}`, runArguments);
+  await user.runs(`${name} --remote ${remote} --image ${image}`, runArguments);
   return user;
+};
+
+const attached: Ready = async (name, runArguments = "", options = {}) => {
+  const { image = BASE_IMAGE, remote = "reykjavik" } = options;
+  const container = `attached-${name}-${crypto.randomUUID().slice(0, 6)}`;
+  const run =
+    `docker run -d --name ${container} --entrypoint sleep ${runArguments} ${image} infinity`;
+  const { code, stderr } = await reykjavik(["bash", "-c", run]);
+  assert.equal(code, 0, stderr);
+  const user = await newUser();
+  const remove = async (): Promise<void> => {
+    await user[Symbol.asyncDispose]();
+    await reykjavik(["docker", "rm", "-f", container]);
+  };
+  try {
+    await user.attaches(`${container} ${name} --remote ${remote}`);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { ...user, [Symbol.asyncDispose]: remove };
+};
+
+/** A test of dodo over either transport: sshd in a container of our own, and docker exec in one that was there. */
+function bothWays(name: string, body: (ready: Ready) => Promise<void>): void {
+  Deno.test(name, () => body(ready));
+  Deno.test(`attached: ${name}`, () => body(attached));
 }
 
-Deno.test("words arrive as they were typed", async () => {
+bothWays("words arrive as they were typed", async (ready) => {
   await using user = await ready("words");
   const words = [
     "a  b",
@@ -73,6 +107,13 @@ Deno.test("words arrive as they were typed", async () => {
   );
 });
 
+Deno.test("attached: arguments of half a megabyte are refused with a sentence", async () => {
+  await using user = await attached("long");
+  const { code, stderr } = await user.types("dodo printf %s $(seq 1 70000)");
+  assert.equal(code, 125);
+  assert.match(stderr, /^dockerdo: the command line is longer than the system takes/);
+});
+
 Deno.test("arguments of half a megabyte arrive, of ten are refused with a sentence", async () => {
   await using user = await ready("long");
   assert.equal(
@@ -86,38 +127,44 @@ Deno.test("arguments of half a megabyte arrive, of ten are refused with a senten
   assert.match(stderr, /^dockerdo: the command line is longer than the system takes/);
 });
 
-Deno.test("without a terminal stdout and stderr are apart and byte-exact, with one there is one of the right size", async () => {
-  await using user = await ready("terminal");
-  assert.deepEqual(await user.types('dodo sh -c \'printf "a\\nb"; printf "e\\n" >&2; tty\''), {
-    code: 1,
-    stdout: "a\nbnot a tty\n",
-    stderr: "e\n",
-  });
-  const inTerminal = (line: string): Promise<string> =>
-    user.does(
-      `script -qec ${
-        JSON.stringify(`stty rows 40 cols 101; ${line}`)
-      } /dev/null </dev/null | tr -d '\\r\\004\\b' | sed 's/\\^[@D]//g'`,
-    );
-  assert.match(await inTerminal("dodo sh -c 'tty; stty size'"), /\/dev\/pts\/\d+\n40 101\n/);
-  assert.match(await inTerminal("dodo -T tty"), /not a tty/);
-  assert.match(await inTerminal("dodo tty </dev/null"), /not a tty/);
-  assert.match(await user.does("dodo -t tty </dev/null"), /\/dev\/pts\/\d+/);
-  const { code } = await user.types("script -qec 'dodo sh -c \"exit 9\"' /dev/null </dev/null");
-  assert.equal(code, 9);
-});
+bothWays(
+  "without a terminal stdout and stderr are apart and byte-exact, with one there is one of the right size",
+  async (ready) => {
+    await using user = await ready("terminal");
+    assert.deepEqual(await user.types('dodo sh -c \'printf "a\\nb"; printf "e\\n" >&2; tty\''), {
+      code: 1,
+      stdout: "a\nbnot a tty\n",
+      stderr: "e\n",
+    });
+    const inTerminal = (line: string): Promise<string> =>
+      user.does(
+        `script -qec ${
+          JSON.stringify(`stty rows 40 cols 101; ${line}`)
+        } /dev/null </dev/null | tr -d '\\r\\004\\b' | sed 's/\\^[@D]//g'`,
+      );
+    assert.match(await inTerminal("dodo sh -c 'tty; stty size'"), /\/dev\/pts\/\d+\n40 101\n/);
+    assert.match(await inTerminal("dodo -T tty"), /not a tty/);
+    assert.match(await inTerminal("dodo tty </dev/null"), /not a tty/);
+    assert.match(await user.does("dodo -t tty </dev/null"), /\/dev\/pts\/\d+/);
+    const { code } = await user.types("script -qec 'dodo sh -c \"exit 9\"' /dev/null </dev/null");
+    assert.equal(code, 9);
+  },
+);
 
-Deno.test("dodo alone is a login shell in the right directory, with the image's PATH", async () => {
-  await using user = await ready("shell");
-  const typed = "pwd; command -v tool; exit 5\\n";
-  const { stdout, code } = await user.types(
-    `cd container/usr; printf '${typed}' | script -qec dodo /dev/null; exit \${PIPESTATUS[1]}`,
-  );
-  assert.match(stdout, /\/usr\r\n[^]*\/opt\/tool\/bin\/tool\r\n/);
-  assert.equal(code, 5);
-  const refused = await user.types("dodo </dev/null");
-  assert.deepEqual([refused.code, refused.stdout], [2, ""]);
-});
+bothWays(
+  "dodo alone is a login shell in the right directory, with the image's PATH",
+  async (ready) => {
+    await using user = await ready("shell");
+    const typed = "pwd; command -v tool; exit 5\\n";
+    const { stdout, code } = await user.types(
+      `cd container/usr; printf '${typed}' | script -qec dodo /dev/null; exit \${PIPESTATUS[1]}`,
+    );
+    assert.match(stdout, /\/usr\r\n[^]*\/opt\/tool\/bin\/tool\r\n/);
+    assert.equal(code, 5);
+    const refused = await user.types("dodo </dev/null");
+    assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+  },
+);
 
 for (
   const [signal, code] of [["INT", 130], ["TERM", 143], ["HUP", 129], ["QUIT", 131], [
@@ -125,22 +172,25 @@ for (
     137,
   ]] as const
 ) {
-  Deno.test(`SIG${signal} to dodo ends the command and its children in the container, exit code ${code}`, async () => {
-    await using user = await ready(`signal-${signal.toLowerCase()}`);
-    const running = user.types("exec dodo sh -c 'sleep 12345 & sleep 12346'");
-    await poll(async () => (await processes(user)).includes("sleep 12346"), {
-      what: "the command",
-    });
-    await signalDodo(signal, "sh -c sleep 12345");
-    const ended = await running;
-    assert.deepEqual([ended.code, ended.stderr], [code, ""]);
-    await poll(async () => !(await processes(user)).includes("sleep 1234"), {
-      what: "the end of the command's children",
-    });
-  });
+  bothWays(
+    `SIG${signal} to dodo ends the command and its children in the container, exit code ${code}`,
+    async (ready) => {
+      await using user = await ready(`signal-${signal.toLowerCase()}`);
+      const running = user.types("exec dodo sh -c 'sleep 12345 & sleep 12346'");
+      await poll(async () => (await processes(user)).includes("sleep 12346"), {
+        what: "the command",
+      });
+      await signalDodo(signal, "sh -c sleep 12345");
+      const ended = await running;
+      assert.deepEqual([ended.code, ended.stderr], [code, ""]);
+      await poll(async () => !(await processes(user)).includes("sleep 1234"), {
+        what: "the end of the command's children",
+      });
+    },
+  );
 }
 
-Deno.test("killing dodo's whole process group ends the command there", async () => {
+bothWays("killing dodo's whole process group ends the command there", async (ready) => {
   await using user = await ready("group");
   const running = user.types("setsid timeout -s KILL 4 dodo sh -c 'sleep 12345 & sleep 12346'");
   await poll(async () => (await processes(user)).includes("sleep 12346"), { what: "the command" });
@@ -150,28 +200,34 @@ Deno.test("killing dodo's whole process group ends the command there", async () 
   });
 });
 
-Deno.test("keys are for the pager where the output goes into a pipe, and the command's with -T", async () => {
-  await using user = await ready("keys");
-  const counted = (dodo: string): Promise<string> =>
-    user.does(
-      `printf 'abc\\n\\004' | timeout 30 script -qec '${dodo} | wc -c' /dev/null | tail -n 1`,
+bothWays(
+  "keys are for the pager where the output goes into a pipe, and the command's with -T",
+  async (ready) => {
+    await using user = await ready("keys");
+    const counted = (dodo: string): Promise<string> =>
+      user.does(
+        `printf 'abc\\n\\004' | timeout 30 script -qec '${dodo} | wc -c' /dev/null | tail -n 1`,
+      );
+    assert.equal((await counted("dodo cat")).trim(), "0");
+    assert.equal((await counted("dodo -T cat")).trim(), "4");
+  },
+);
+
+bothWays(
+  "a history that cannot be written is told of, and the exit code is the command's",
+  async (ready) => {
+    await using user = await ready("unwritten");
+    await user.does(
+      "rm -f $DOCKERDO_SESSION_DIR/history.jsonl; mkdir $DOCKERDO_SESSION_DIR/history.jsonl",
     );
-  assert.equal((await counted("dodo cat")).trim(), "0");
-  assert.equal((await counted("dodo -T cat")).trim(), "4");
-});
+    const { code, stderr } = await user.types("dodo sh -c 'exit 7'");
+    assert.equal(code, 7);
+    assert.match(stderr, /^dockerdo: this command was not recorded in the history: Is a directory/);
+    await user.does("rmdir $DOCKERDO_SESSION_DIR/history.jsonl");
+  },
+);
 
-Deno.test("a history that cannot be written is told of, and the exit code is the command's", async () => {
-  await using user = await ready("unwritten");
-  await user.does(
-    "rm -f $DOCKERDO_SESSION_DIR/history.jsonl; mkdir $DOCKERDO_SESSION_DIR/history.jsonl",
-  );
-  const { code, stderr } = await user.types("dodo sh -c 'exit 7'");
-  assert.equal(code, 7);
-  assert.match(stderr, /^dockerdo: this command was not recorded in the history: Is a directory/);
-  await user.does("rmdir $DOCKERDO_SESSION_DIR/history.jsonl");
-});
-
-Deno.test("closing the terminal, or killing dodo in one, ends the command there", async () => {
+bothWays("closing the terminal, or killing dodo in one, ends the command there", async (ready) => {
   await using user = await ready("hangup");
   for (const signal of ["HUP", "TERM", "KILL"]) {
     const running = user.types(
@@ -188,7 +244,7 @@ Deno.test("closing the terminal, or killing dodo in one, ends the command there"
   }
 });
 
-Deno.test("a command that handles SIGINT goes on, a second one ends it by force", async () => {
+bothWays("a command that handles SIGINT goes on, a second one ends it by force", async (ready) => {
   await using user = await ready("handles");
   const running = user.types(
     "exec dodo sh -c 'trap \"echo caught\" INT; while :; do sleep 0.1; done'",
@@ -204,7 +260,7 @@ Deno.test("a command that handles SIGINT goes on, a second one ends it by force"
   await poll(async () => !(await processes(user)).includes("trap"), { what: "its end" });
 });
 
-Deno.test("exit codes are the command's, 255 and signals included", async () => {
+bothWays("exit codes are the command's, 255 and signals included", async (ready) => {
   await using user = await ready("codes");
   const codes = await user.does(`
     for code in 0 1 2 42 125 126 127 130 254 255; do dodo sh -c "exit $code"; echo "$code=$?"; done
@@ -216,7 +272,7 @@ Deno.test("exit codes are the command's, 255 and signals included", async () => 
   );
 });
 
-Deno.test("streams: any size, both ends, no message when a reader leaves", async () => {
+bothWays("streams: any size, both ends, no message when a reader leaves", async (ready) => {
   await using user = await ready("streams");
   assert.equal(
     await user.does("head -c 300000000 /dev/zero | tr '\\0' x | dodo cat | md5sum"),
@@ -235,22 +291,25 @@ Deno.test("streams: any size, both ends, no message when a reader leaves", async
   });
 });
 
-Deno.test("dodo env is docker exec's env, but for LOGNAME, PWD, SHELL, USER and _", async () => {
-  await using user = await ready("env", "-e 'RUN=a b' -e A.B=dotted -e 'LINES2=1\n2'");
-  const { containerId } = await storedSession(user) as { containerId: string };
-  const sorted = (text: string): string[] =>
-    text.split("\0").filter((entry) => !/^(LOGNAME|PWD|SHELL|USER|_)=/.test(entry)).sort();
-  const expected = sorted((await reykjavik(["docker", "exec", containerId, "env", "-0"])).stdout);
-  assert.deepEqual(sorted(await user.does("dodo env -0")), expected);
-  assert.equal(
-    await user.does(
-      "dockerdo export E=exported; LOCAL=here dodo -e E=once -e LOCAL sh -c 'echo $E $LOCAL'; dodo printenv E",
-    ),
-    "once here\nexported\n",
-  );
-});
+bothWays(
+  "dodo env is docker exec's env, but for LOGNAME, PWD, SHELL, USER and _",
+  async (ready) => {
+    await using user = await ready("env", "-e 'RUN=a b' -e A.B=dotted -e 'LINES2=1\n2'");
+    const { containerId } = await storedSession(user) as { containerId: string };
+    const sorted = (text: string): string[] =>
+      text.split("\0").filter((entry) => !/^(LOGNAME|PWD|SHELL|USER|_)=/.test(entry)).sort();
+    const expected = sorted((await reykjavik(["docker", "exec", containerId, "env", "-0"])).stdout);
+    assert.deepEqual(sorted(await user.does("dodo env -0")), expected);
+    assert.equal(
+      await user.does(
+        "dockerdo export E=exported; LOCAL=here dodo -e E=once -e LOCAL sh -c 'echo $E $LOCAL'; dodo printenv E",
+      ),
+      "once here\nexported\n",
+    );
+  },
+);
 
-Deno.test("variables that bash has itself arrive too", async () => {
+bothWays("variables that bash has itself arrive too", async (ready) => {
   await using user = await ready("bashs-own", "-e UID=7 -e GROUPS=8");
   assert.deepEqual(await user.types("dodo -e PPID=9 printenv UID GROUPS PPID"), {
     code: 0,
@@ -271,7 +330,7 @@ Deno.test("exported values are in no process's arguments, here or there", async 
   await running;
 });
 
-Deno.test("the directory is the one that a person expects", async () => {
+bothWays("the directory is the one that a person expects", async (ready) => {
   await using user = await ready("directories");
   await user.does("dodo mkdir -p '/srv/my dir;touch pwn' '/srv/ü\"$x'");
   assert.equal(
@@ -302,7 +361,7 @@ Deno.test("the directory is the one that a person expects", async () => {
   assert.match(removed.stderr, /the current directory has been removed/);
 });
 
-Deno.test("a local path below the mount becomes the container's, unless --no-map", async () => {
+bothWays("a local path below the mount becomes the container's, unless --no-map", async (ready) => {
   await using user = await ready("mapping");
   const etc = `${user.workDir}/container/etc`;
   assert.equal(
@@ -319,25 +378,31 @@ Deno.test("a local path below the mount becomes the container's, unless --no-map
   assert.equal(await user.does(`${unshelled} echo /etc/hosts`, { cwd: etc }), "/etc/hosts\n");
 });
 
-Deno.test("the session is found from the current directory, and the mount one stands in wins", async () => {
-  await using one = await ready("found-one");
-  await using two = await ready("found-two");
-  await one.does("dodo sh -c 'echo one > /which'");
-  await two.does("dodo sh -c 'echo two > /which'");
-  const without = "unset DOCKERDO_SESSION_DIR";
-  assert.equal(
-    await one.does(`${without}; dodo cat /which; cd container/etc; dodo cat /which`),
-    "one\none\n",
-  );
-  const state = `${two.home}/state/dockerdo/sessions`;
-  await one.does(`cp ${state}/* $XDG_STATE_HOME/dockerdo/sessions/`);
-  assert.equal(await one.does("dodo cat /which", { cwd: `${two.workDir}/container/etc` }), "two\n");
-  assert.equal(await one.does("dodo cat /which", { cwd: two.workDir }), "one\n");
-  const { id } = await storedSession(two) as { id: string };
-  await one.does(`rm $XDG_STATE_HOME/dockerdo/sessions/${id}`);
-});
+bothWays(
+  "the session is found from the current directory, and the mount one stands in wins",
+  async (ready) => {
+    await using one = await ready("found-one");
+    await using two = await ready("found-two");
+    await one.does("dodo sh -c 'echo one > /which'");
+    await two.does("dodo sh -c 'echo two > /which'");
+    const without = "unset DOCKERDO_SESSION_DIR";
+    assert.equal(
+      await one.does(`${without}; dodo cat /which; cd container/etc; dodo cat /which`),
+      "one\none\n",
+    );
+    const state = `${two.home}/state/dockerdo/sessions`;
+    await one.does(`cp ${state}/* $XDG_STATE_HOME/dockerdo/sessions/`);
+    assert.equal(
+      await one.does("dodo cat /which", { cwd: `${two.workDir}/container/etc` }),
+      "two\n",
+    );
+    assert.equal(await one.does("dodo cat /which", { cwd: two.workDir }), "one\n");
+    const { id } = await storedSession(two) as { id: string };
+    await one.does(`rm $XDG_STATE_HOME/dockerdo/sessions/${id}`);
+  },
+);
 
-Deno.test("a hundred at once all succeed, each once in the history", async () => {
+bothWays("a hundred at once all succeed, each once in the history", async (ready) => {
   await using user = await ready("hundred");
   const out = await user.types("seq 100 | xargs -P 20 -I{} dodo echo {} | sort -n");
   assert.deepEqual(out, {
@@ -354,67 +419,75 @@ Deno.test("a hundred at once all succeed, each once in the history", async () =>
   );
 });
 
-Deno.test("dodo heals the link after its masters were killed, with and without their sockets left", async () => {
-  await using user = await ready("heals");
-  const { id, socketDir } = await storedSession(user) as { id: string; socketDir: string };
-  for (const leave of [true, false]) {
-    await london(["pkill", "-KILL", "-f", `ssh: [^ ]*${id}/`]);
-    await london(["pkill", "-KILL", "-f", `-F ${user.sessionDir()}/ssh_config .*-fN`]);
-    if (!leave) await user.does(`rm -f ${socketDir}/*`);
-    assert.deepEqual(await user.types("dodo echo healed"), {
-      code: 0,
-      stdout: "healed\n",
-      stderr: "",
-    });
-  }
-  await user.does(`rm -f ${socketDir}/*`);
-  const out = await user.types("seq 20 | xargs -P 20 -I{} dodo echo {} | sort -n | tail -1");
-  assert.deepEqual(out, { code: 0, stdout: "20\n", stderr: "" });
-});
+bothWays(
+  "dodo heals the link after its masters were killed, with and without their sockets left",
+  async (ready) => {
+    await using user = await ready("heals");
+    const { id, socketDir } = await storedSession(user) as { id: string; socketDir: string };
+    for (const leave of [true, false]) {
+      await london(["pkill", "-KILL", "-f", `ssh: [^ ]*${id}/`]);
+      await london(["pkill", "-KILL", "-f", `-F ${user.sessionDir()}/ssh_config .*-fN`]);
+      if (!leave) await user.does(`rm -f ${socketDir}/*`);
+      assert.deepEqual(await user.types("dodo echo healed"), {
+        code: 0,
+        stdout: "healed\n",
+        stderr: "",
+      });
+    }
+    await user.does(`rm -f ${socketDir}/*`);
+    const out = await user.types("seq 20 | xargs -P 20 -I{} dodo echo {} | sort -n | tail -1");
+    assert.deepEqual(out, { code: 0, stdout: "20\n", stderr: "" });
+  },
+);
 
-Deno.test("control masters whose socket directory was removed do not outlive the next command, nor rm", async () => {
-  await using user = await ready("orphans");
-  const { socketDir } = await storedSession(user) as { socketDir: string };
-  const masters = async (): Promise<string[]> => {
-    const started = `^[^ ]*ssh -F ${user.sessionDir()}/ssh_config[^ ]* .*-fN `;
-    const { stdout } = await london(["pgrep", "-f", `${started}|^ssh: ${socketDir}/`]);
-    return stdout.split("\n").filter(Boolean);
-  };
-  const before = await masters();
-  assert.equal(before.length, 2);
-  await user.does(`rm -r ${socketDir}`);
-  assert.equal(
-    await user.does("dodo echo back && cat container/etc/hostname | wc -l"),
-    "back\n1\n",
-  );
-  const after = await masters();
-  assert.deepEqual(
-    { count: after.length, kept: after.filter((pid) => before.includes(pid)) },
-    { count: 2, kept: [] },
-  );
-  await user.does(`rm -r ${socketDir} && dockerdo rm --force`);
-  assert.deepEqual(await masters(), []);
-});
+bothWays(
+  "control masters whose socket directory was removed do not outlive the next command, nor rm",
+  async (ready) => {
+    await using user = await ready("orphans");
+    const { socketDir } = await storedSession(user) as { socketDir: string };
+    const masters = async (): Promise<string[]> => {
+      const started = `^[^ ]*ssh -F ${user.sessionDir()}/ssh_config[^ ]* .*-fN `;
+      const { stdout } = await london(["pgrep", "-f", `${started}|^ssh: ${socketDir}/`]);
+      return stdout.split("\n").filter(Boolean);
+    };
+    const before = await masters();
+    assert.equal(before.length, 2);
+    await user.does(`rm -r ${socketDir}`);
+    assert.equal(
+      await user.does("dodo echo back && cat container/etc/hostname | wc -l"),
+      "back\n1\n",
+    );
+    const after = await masters();
+    assert.deepEqual(
+      { count: after.length, kept: after.filter((pid) => before.includes(pid)) },
+      { count: 2, kept: [] },
+    );
+    await user.does(`rm -r ${socketDir} && dockerdo rm --force`);
+    assert.deepEqual(await masters(), []);
+  },
+);
 
-Deno.test("dodo goes on after the container was restarted, and says what a paused or stopped one needs", async () => {
-  await using user = await ready("states");
-  const { containerId } = await storedSession(user) as { containerId: string };
-  await reykjavik(["docker", "restart", containerId]);
-  await poll(async () => (await user.types("dodo true")).code === 0, { what: "the link" });
-  await reykjavik(["docker", "stop", containerId]);
-  const stopped = await poll(async () => {
-    const outcome = await user.types("dodo true");
-    return outcome.stderr.includes("exited") ? outcome : undefined;
-  }, { what: "the word about the stop" });
-  assert.equal(stopped.code, 125);
-  assert.match(stopped.stderr, /the container of states is exited\n {2}dockerdo start/);
-});
+bothWays(
+  "dodo goes on after the container was restarted, and says what a paused or stopped one needs",
+  async (ready) => {
+    await using user = await ready("states");
+    const { containerId } = await storedSession(user) as { containerId: string };
+    await reykjavik(["docker", "restart", containerId]);
+    await poll(async () => (await user.types("dodo true")).code === 0, { what: "the link" });
+    await reykjavik(["docker", "stop", containerId]);
+    const stopped = await poll(async () => {
+      const outcome = await user.types("dodo true");
+      return outcome.stderr.includes("exited") ? outcome : undefined;
+    }, { what: "the word about the stop" });
+    assert.equal(stopped.code, 125);
+    assert.match(stopped.stderr, /the container of states is exited\n {2}dockerdo start/);
+  },
+);
 
-Deno.test("a link that is cut in the middle ends dodo with 125 and a sentence", async () => {
+bothWays("a link that is cut in the middle ends dodo with 125 and a sentence", async (ready) => {
   await using link = await startLink({ to: "10.77.0.2:22", rttMs: 0 });
   await using _far = await addHost("reykjavik-cut", { port: link.port });
-  await using user = await newUser();
-  await user.runs(`cut --remote reykjavik-cut --image ${BASE_IMAGE}`);
+  await using user = await ready("cut", "", { remote: "reykjavik-cut" });
   const running = user.types("dodo sh -c 'echo begun; sleep 12348'");
   await poll(async () => (await processes(user)).includes("sleep 12348"), { what: "the command" });
   link.cut();
@@ -445,16 +518,18 @@ Deno.test("a link that sleeps ends dodo with a sentence, and the next one after 
   });
 });
 
-Deno.test("-u runs the command as another user, by name or number, with docker's environment", async () => {
-  await using user = await newUser();
-  await user.runs(`other-user --remote reykjavik --image ${ENTRYPOINT_IMAGE}`);
-  assert.equal(
-    await user.does(
-      "dodo -u app sh -c 'id -un; echo $HOME'; dodo -u 1234:5 id -u; dodo -u app sh -c 'exit 6' || echo $?",
-    ),
-    "app\n/home/app\n1234\n6\n",
-  );
-});
+bothWays(
+  "-u runs the command as another user, by name or number, with docker's environment",
+  async (ready) => {
+    await using user = await ready("other-user", "", { image: ENTRYPOINT_IMAGE });
+    assert.equal(
+      await user.does(
+        "dodo -u app sh -c 'id -un; echo $HOME'; dodo -u 1234:5 id -u; dodo -u app sh -c 'exit 6' || echo $?",
+      ),
+      "app\n/home/app\n1234\n6\n",
+    );
+  },
+);
 
 Deno.test("the options of the original stay accepted", async () => {
   await using user = await newUser();

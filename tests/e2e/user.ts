@@ -1,6 +1,6 @@
 /** A person at london's keyboard: a work dir, a shell, and `dockerdo` and `dodo` on the PATH. */
 
-import { freshDirectory, london, type Outcome, poll, reykjavik } from "../lab/lab.ts";
+import { BASE_IMAGE, freshDirectory, london, type Outcome, poll, reykjavik } from "../lab/lab.ts";
 
 export interface User extends AsyncDisposable {
   readonly workDir: string;
@@ -14,6 +14,8 @@ export interface User extends AsyncDisposable {
   does(script: string, options?: { stdin?: string; cwd?: string }): Promise<string>;
   /** Begins a session and activates it for what is typed from now on. */
   begins(initArguments: string): Promise<string>;
+  /** The same in a container that runs already, by the arguments of attach; `config` is the configuration file. */
+  attaches(attachArguments: string, config?: string): Promise<string>;
   /** {@link begins}, builds where the container is to run, and runs it. */
   runs(initArguments: string, runArguments?: string): Promise<void>;
   /** The environment of what is typed, on top of the tests' own. */
@@ -60,11 +62,12 @@ export async function newUser(): Promise<User> {
     await directory[Symbol.asyncDispose]();
     await home[Symbol.asyncDispose]();
   };
-  const begins: User["begins"] = async (initArguments) => {
-    const script = (await does(`dockerdo init ${initArguments}`)).trim();
+  const activates = async (command: string): Promise<string> => {
+    const script = (await does(command)).trim();
     env["DOCKERDO_SESSION_DIR"] = script.slice(0, script.lastIndexOf("/"));
     return script;
   };
+  const begins: User["begins"] = (initArguments) => activates(`dockerdo init ${initArguments}`);
   return {
     workDir: directory.path,
     home: home.path,
@@ -75,6 +78,11 @@ export async function newUser(): Promise<User> {
     types,
     does,
     begins,
+    async attaches(attachArguments, config = `default_image: ${BASE_IMAGE}\n`): Promise<string> {
+      await Deno.mkdir(`${home.path}/config/dockerdo`, { recursive: true });
+      await Deno.writeTextFile(`${home.path}/config/dockerdo/dockerdo.yaml`, config);
+      return await activates(`dockerdo attach ${attachArguments}`);
+    },
     async runs(initArguments, runArguments = ""): Promise<void> {
       await begins(initArguments);
       await does(`dockerdo build --remote && dockerdo run ${runArguments}`);
