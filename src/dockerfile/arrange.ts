@@ -42,6 +42,15 @@ export function copyInstructions(
     });
   }
 
+  // Nothing of another kind may be in the way.
+  const replaced = whole.filter(({ entry: { path, type } }) => {
+    const old = image.get(path);
+    return old !== undefined && old.type !== type && (old.type === "d" || type !== "l");
+  });
+  if (replaced.length > 0) {
+    const paths = replaced.map(({ entry }) => shellPath(entry.path));
+    before.push({ text: `rm -rf ${paths.join(" ")}`, isSimple: true });
+  }
   const single = whole.filter(({ entry }) => !inTree(entry.path));
   const groups = new Map<string, Copy[]>();
   for (const copy of single) {
@@ -55,7 +64,11 @@ export function copyInstructions(
       );
       const hasTree = [...trees].some((path) => path.startsWith(`${entry.path}/`));
       if (owner === undefined && entry.mode === 0o755 && (hasFile || hasTree)) continue;
-      before.push({ text: makeDirectory(copy), isSimple: true });
+      const isImplied = owner === undefined && entry.mode === 0o755 &&
+        single.some(({ entry: { path, type } }) =>
+          type === "d" && path.startsWith(`${entry.path}/`)
+        );
+      if (!isImplied) before.push({ text: makeDirectory(copy), isSimple: true });
     } else after.push(...shapeOf(copy));
   }
   for (const group of [...groups.values()].sort((a, b) => pathOf(a) < pathOf(b) ? -1 : 1)) {
@@ -96,10 +109,13 @@ export function copyInstructions(
     }
   }
 
-  after.push(...modeLines(copies.filter(({ entry, whole }) => whole && entry.type === "f")));
-  after.push(...treeModes([...trees], byPath));
+  after.push(...modeLines(
+    copies.filter(({ entry: { path, type }, whole }) =>
+      whole && (type === "f" || type === "d" && inTree(path))
+    ),
+  ));
   after.push(...metadataLines(copies.filter(({ whole }) => !whole)));
-  return [...asRun(dedupe(before)), ...instructions, ...asRun(after)];
+  return [...asRun(joinMkdirs(dedupe(before))), ...instructions, ...asRun(after)];
 }
 
 function pathOf(group: readonly Copy[]): string {
@@ -220,18 +236,9 @@ export function isPlainMode(mode: number): boolean {
 
 function modeLines(copies: readonly Copy[]): ShellLine[] {
   const byMode = new Map<number, string[]>();
-  for (const { entry: { path, mode } } of copies) {
-    if (!isPlainMode(mode)) byMode.set(mode, [...byMode.get(mode) ?? [], path]);
-  }
-  return [...byMode].map(([mode, paths]) => chmodLine(mode, paths));
-}
-
-function treeModes(trees: readonly string[], byPath: ReadonlyMap<string, Copy>): ShellLine[] {
-  const byMode = new Map<number, string[]>();
-  for (const { entry: { path, mode, type } } of byPath.values()) {
-    if (type !== "d" || mode === 0o755) continue;
-    if (!trees.some((tree) => path === tree || path.startsWith(`${tree}/`))) continue;
-    byMode.set(mode, [...byMode.get(mode) ?? [], path]);
+  for (const { entry: { path, mode, type } } of copies) {
+    const isPlain = type === "d" ? mode === 0o755 : isPlainMode(mode);
+    if (!isPlain) byMode.set(mode, [...byMode.get(mode) ?? [], path]);
   }
   return [...byMode].map(([mode, paths]) => chmodLine(mode, paths));
 }
@@ -267,6 +274,17 @@ export function shellPath(path: string): string {
     return /[A-Za-z0-9_./-]/.test(char) ? char : `\\${byte.toString(8).padStart(3, "0")}`;
   }).join("");
   return `"$(printf '${octal}.')"`.replace(".')\"", "')\"");
+}
+
+function joinMkdirs(lines: readonly ShellLine[]): ShellLine[] {
+  const MKDIR = "mkdir -p ";
+  const paths = lines.flatMap(({ text }) =>
+    text.startsWith(MKDIR) ? [text.slice(MKDIR.length)] : []
+  );
+  const others = lines.filter(({ text }) => !text.startsWith(MKDIR));
+  const removals = others.filter(({ text }) => text.startsWith("rm "));
+  const mkdir = paths.length === 0 ? [] : [{ text: `${MKDIR}${paths.join(" ")}`, isSimple: true }];
+  return [...removals, ...mkdir, ...others.filter((line) => !removals.includes(line))];
 }
 
 function dedupe(lines: readonly ShellLine[]): ShellLine[] {

@@ -129,10 +129,11 @@ function accountLines(
           written(shell)
         } ${written(name)}`,
       );
-    } else if ([4, 5, 6].some((at) => known[at] !== [comment, home, shell][at - 4])) {
-      added.push(
-        `usermod -c ${written(comment)} -d ${written(home)} -s ${written(shell)} ${written(name)}`,
-      );
+    } else {
+      const options = ([["-c", 4, comment], ["-d", 5, home], ["-s", 6, shell]] as const)
+        .filter(([, at, value]) => known[at] !== value)
+        .map(([option, , value]) => `${option} ${written(value)} `);
+      if (options.length > 0) added.push(`usermod ${options.join("")}${written(name)}`);
     }
   }
   const order = (line: string): number =>

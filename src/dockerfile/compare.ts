@@ -49,13 +49,15 @@ export function filesToHash({ container, built }: Sides): string[] {
 /** What differs. `hashes`: the digests of {@link filesToHash} in the container and in the image. */
 export function compare(
   sides: Sides,
-  { hashes, texts, ignored = () => false }: {
+  { hashes, texts, withheld = () => false, ignored = () => false }: {
     readonly hashes: {
       readonly container: ReadonlyMap<string, string>;
       readonly built: ReadonlyMap<string, string>;
     };
     /** Of the files that are compared by their lines: their text on each side. */
     readonly texts: { readonly [Side in keyof Sides]: ReadonlyMap<string, string> };
+    /** Secrets that were not copied. */
+    readonly withheld?: (path: string) => boolean;
     /** What the user's own rules leave out. */
     readonly ignored?: (path: string) => boolean;
   },
@@ -70,7 +72,8 @@ export function compare(
     const found = built.tree.get(path);
     const before = base.tree.get(path);
     const isNew = !isSameEntry(wanted, before) || !isSameEntry(found, before);
-    const rule = ruleOf(path) ?? (ignored(path) ? ".verifyignore" : undefined);
+    const rule = ruleOf(path) ??
+      (withheld(path) ? "secrets" : ignored(path) ? ".verifyignore" : undefined);
     if (rule !== undefined) {
       if (isNew) leftOut[rule] = (leftOut[rule] ?? 0) + 1;
       continue;
@@ -87,6 +90,10 @@ export function compare(
       ? compareLines(path, texts)
       : differenceOf(path, { wanted, found, sides, hashes });
     if (difference === undefined) continue;
+    if (difference === "secrets") {
+      leftOut["secrets"] = (leftOut["secrets"] ?? 0) + 1;
+      continue;
+    }
     // What sshd's packages changed in the session's image may be either way.
     if (isOverlays && wanted?.type === "d") continue;
     differences.push(difference);
@@ -175,7 +182,7 @@ function differenceOf(
 function compareLines(
   path: string,
   texts: { readonly [Side in keyof Sides]: ReadonlyMap<string, string> },
-): Difference | undefined {
+): Difference | "secrets" | undefined {
   const records = (side: keyof Sides): Map<string, string> =>
     recordsOf(path, texts[side].get(path) ?? "");
   const [container, built, base, overlay] = [
@@ -201,6 +208,12 @@ function compareLines(
     wrong.push(key);
   }
   if (wrong.length === 0) return undefined;
+  // A password that was set is none of the image's.
+  const isPassword = (key: string): boolean =>
+    /:a password:/.test(container.get(key) ?? "") &&
+    container.get(key)?.replace(/:a password:/, ":") ===
+      built.get(key)?.replace(/:(a password|[!*]*):/, ":");
+  if (path === "/etc/shadow" && wrong.every(isPassword)) return "secrets";
   const show = (side: Map<string, string>): string =>
     wrong.slice(0, 3).map((key) => side.get(key)?.slice(0, 80) ?? `no ${key}`).join(", ");
   return { path, what: "content", wanted: show(container), found: show(built) };

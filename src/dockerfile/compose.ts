@@ -6,7 +6,7 @@ import { type Choices, decide, type Decision, type GoneInput } from "./decide.ts
 import { type Command, type Evidence, weigh } from "./evidence.ts";
 import type { Facts } from "./facts.ts";
 import type { Instruction } from "./instructions.ts";
-import { arrange, type Export } from "./plan.ts";
+import { arrange, type Export, join } from "./plan.ts";
 import { remarksOf } from "./remarks.ts";
 import { isServerData, volatileBy } from "./rules.ts";
 import { dockerfileText } from "./text.ts";
@@ -19,6 +19,10 @@ export interface ComposeOptions {
   readonly allow?: ReadonlySet<string>;
   /** Instructions to be added at the end: what nothing else explains. */
   readonly closure?: readonly Instruction[];
+  /** Commands that have a RUN of their own. */
+  readonly apart?: ReadonlySet<number>;
+  /** Packages that only the session's image had, and that commands need. */
+  readonly needed?: readonly string[];
   readonly slim?: boolean;
   readonly pin?: boolean;
 }
@@ -119,12 +123,16 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
     image: image.tree,
     user: session.user,
     workdir: base.workdir,
+    ...options.apart !== undefined && { apart: options.apart },
   });
   const requested = instructions.flatMap((one) =>
     one.kind === "run" ? one.apt.flatMap(({ packages }) => packages) : []
   );
   const isBare = facts.packages.container.size > 0 && needNoRecommends(facts.packages, requested);
-  const all = [...instructions, ...options.closure ?? []];
+  const all = withPackages(
+    join([...instructions, ...options.closure ?? []], options.apart),
+    options.needed ?? [],
+  );
   const variables = Object.assign({}, ...exports.map(({ set }) => set)) as Record<string, string>;
   const text = dockerfileText(all, {
     base: {
@@ -151,6 +159,24 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
     files,
     env: variables,
   };
+}
+
+/** The instructions, with packages added to the first install, or as the first one. */
+function withPackages(
+  instructions: readonly Instruction[],
+  packages: readonly string[],
+): Instruction[] {
+  if (packages.length === 0) return [...instructions];
+  const call = { action: "install", packages, options: ["--no-install-recommends"] } as const;
+  const at = instructions.findIndex((one) =>
+    one.kind === "run" && one.apt.some(({ action }) => action === "install")
+  );
+  const first = instructions[at];
+  if (first?.kind !== "run") {
+    const run = { user: "", cwd: undefined, lines: [], commands: [], notes: [] };
+    return [{ kind: "run", ...run, apt: [call] }, ...instructions];
+  }
+  return instructions.with(at, { ...first, apt: [call, ...first.apt] });
 }
 
 function referenceOf(reference: string, base: ImageConfig, { pin }: ComposeOptions): string {

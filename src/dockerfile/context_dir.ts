@@ -17,7 +17,8 @@ const IGNORE = `${SIGNATURE}\n*\n!files\n`;
 export async function checkContextDir(dir: string): Promise<void> {
   let names: string[];
   try {
-    names = await Array.fromAsync(Deno.readDir(dir), ({ name }) => name);
+    names = (await Array.fromAsync(Deno.readDir(dir), ({ name }) => name))
+      .filter((name) => name !== ".verifyignore");
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return;
     throw new Failure(`cannot write into ${dir}: ${(cause as Error).message}`, { cause });

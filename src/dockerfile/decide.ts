@@ -2,6 +2,7 @@
 import type { Input } from "../history/executions.ts";
 import { hasSecret } from "../secrets.ts";
 import type { Command, Evidence } from "./evidence.ts";
+import { keepServices, serviceSpans } from "./services.ts";
 import { parentOf } from "./tree.ts";
 
 /** Why a command is kept, or not. */
@@ -102,7 +103,8 @@ export function decide(
   });
   const withoutCopied = dropCopied(first, evidence);
   const withoutUndone = dropVain(dropUndone(withoutCopied, evidence), evidence);
-  return addNeeded(dropRepeated(withoutUndone, evidence), evidence);
+  const all = addNeeded(dropRepeated(withoutUndone, evidence), evidence);
+  return keepServices(all, serviceSpans(all, evidence));
 }
 
 /** A login shell, or another program that a person sat in. */
@@ -296,6 +298,15 @@ function addNeeded(decisions: readonly Decision[], evidence: Evidence): Decision
       keep && made.some((path) => namesTemporary(later, path))
     );
     if (needs) result[command.number] = { command, keep: true, reason: "needed" };
+  }
+  // What a kept command left there is removed again, in the image as in the session.
+  for (const { command, keep, reason } of decisions) {
+    if (keep || reason !== "volatile" && reason !== "nothing") continue;
+    const clears = evidence.clears[command.number] ?? new Set();
+    const isMade = result.slice(0, command.number).some(({ keep, command: { number } }) =>
+      keep && [...evidence.temporary[number] ?? []].some((path) => clears.has(path))
+    );
+    if (isMade) result[command.number] = { command, keep: true, reason: "needed" };
   }
   return result;
 }

@@ -86,6 +86,9 @@ export function parseImageConfig(json: string): ImageConfig | undefined {
   };
 }
 
+// One that is left behind, because we were killed, ends by itself.
+const WAIT = "sleep 3600 || read -r _";
+
 /** Starts a container of an image that does nothing, for as long as `action` takes. */
 export async function withImage<T>(
   context: Context,
@@ -103,9 +106,12 @@ export async function withImage<T>(
       "0",
       "--label",
       `${LOOK_LABEL}=${session.id}`,
+      "--rm",
       "--entrypoint",
       "/bin/sh",
       image,
+      "-c",
+      WAIT,
     ],
     doing: `Looking into ${image}`,
   });

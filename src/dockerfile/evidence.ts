@@ -6,7 +6,7 @@
 import type { Execution } from "../history/executions.ts";
 import type { Sweep } from "../history/sweeps.ts";
 import type { JournalStep } from "../relay/journal.ts";
-import { volatileBy } from "./rules.ts";
+import { isTemporary, volatileBy } from "./rules.ts";
 import { type Entry, parentOf, type Tree } from "./tree.ts";
 
 /** A command with the time that it ran, in seconds of the container's clock. */
@@ -43,6 +43,8 @@ export interface Evidence {
   readonly removes: readonly ReadonlySet<string>[];
   /** By command: temporary paths (/tmp) that it made. */
   readonly temporary: readonly ReadonlySet<string>[];
+  /** By command: temporary paths that it removed. */
+  readonly clears: readonly ReadonlySet<string>[];
   /** Of each path that is not as in the image. */
   readonly last: ReadonlyMap<string, Toucher>;
   /** When a path was first edited through the mount, and last, in the container's clock. */
@@ -107,16 +109,28 @@ export function weigh(
 
   const last = new Map<string, Toucher>();
   for (const entry of changed) {
-    const toucher = whoTouched(entry, { at, commands, edited });
+    let toucher = whoTouched(entry, { at, commands, edited });
+    if (entry.type === "d" && toucher.by === "outside") {
+      // What was edited in it gave it another time, and no more: it is as a command made it.
+      const maker = touched.findLastIndex((paths) => paths.has(entry.path));
+      if (maker >= 0) toucher = { by: "command", number: maker };
+    }
     last.set(entry.path, toucher);
     if (toucher.by === "command") add(toucher.number, entry.path);
   }
   const removes = commands.map(() => new Set<string>());
+  const clears = commands.map(() => new Set<string>());
   const seen = lastSeen(sweeps, { container, edited: followedPaths(steps) });
   for (const path of removed) seen.set(path, 0);
   const changes = directoryChanges(sweeps, container);
   for (const [path, time] of seen) {
-    if (container.has(path) || volatileBy(path) !== undefined) continue;
+    if (container.has(path)) continue;
+    if (isTemporary(path)) {
+      const number = whoRemoved(path, { time, at, commands, container, changes });
+      if (number !== undefined) clears[number]?.add(path);
+      continue;
+    }
+    if (volatileBy(path) !== undefined) continue;
     const byEdit = deleted.get(path);
     const number = byEdit === undefined
       ? whoRemoved(path, { time, at, commands, container, changes })
@@ -145,6 +159,7 @@ export function weigh(
     touched,
     removes,
     temporary,
+    clears,
     last,
     edited,
     deleted,
@@ -276,7 +291,8 @@ function whoRemoved(
   },
 ): number | undefined {
   let top = path;
-  while (top !== "/" && !container.has(parentOf(top))) top = parentOf(top);
+  // What holds it now may be another thing of the same name.
+  while (top !== "/" && container.get(parentOf(top))?.type !== "d") top = parentOf(top);
   const moments = [...changes.get(parentOf(top)) ?? []].filter((moment) => moment >= time - TICK);
   const numbers = [...new Set(moments.sort((a, b) => a - b).flatMap(at))];
   const name = top.slice(top.lastIndexOf("/") + 1);

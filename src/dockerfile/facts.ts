@@ -34,6 +34,8 @@ export interface Facts {
   readonly containerId: string;
   readonly base: ImageConfig;
   readonly overlay: ImageConfig;
+  /** The base's name is that of another image by now than the one that the session began with. */
+  readonly isMoved: boolean;
   /** The container's files, and those of the image that it was started from. */
   readonly survey: Survey;
   readonly image: Survey;
@@ -120,6 +122,7 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
         containerId: id,
         base,
         overlay,
+        isMoved: base.layers.some((layer, at) => overlay.layers[at] !== layer),
         survey: now,
         image,
         changed: real,

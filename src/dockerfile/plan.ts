@@ -5,6 +5,7 @@ import type { Decision } from "./decide.ts";
 import type { Command, Evidence } from "./evidence.ts";
 import type { Instruction, Run } from "./instructions.ts";
 import { isLocalPackage, isRefresh, parseApt, tidy } from "./packages.ts";
+import { asOneRun, serviceSpans } from "./services.ts";
 import { type ShellLine, shellLines } from "./shell_line.ts";
 import { parentOf, type Tree } from "./tree.ts";
 
@@ -25,6 +26,8 @@ export interface PlanInput {
   readonly user: string;
   /** The base's WORKDIR. */
   readonly workdir: string;
+  /** Commands that have a RUN of their own, for it to be known which one fails. */
+  readonly apart?: ReadonlySet<number>;
 }
 
 /** The instructions, and the context path of every file that they copy. */
@@ -41,12 +44,23 @@ export function arrange(
   const slotOf = (time: number): number => kept.filter(({ begin }) => begin < time).length;
   // By directory, the first slot in which a COPY makes it.
   const slotsOfFiles = new Map<string, number>();
+  // Between a service's start and its stop there is room for commands alone.
+  const spans = serviceSpans(decisions, evidence).map((span) => ({
+    ...span,
+    from: kept.findIndex(({ number }) => number === span.first),
+    to: kept.findIndex(({ number }) => number === span.last),
+  })).filter(({ from, to }) => from >= 0 && to >= from);
+  const spanAt = (slot: number): typeof spans[number] | undefined =>
+    spans.find(({ from, to }) => from < slot && slot <= to);
+  const beforeSpan = (slot: number): number => spanAt(slot)?.from ?? slot;
+  const afterSpan = (slot: number): number => (spanAt(slot)?.to ?? slot - 1) + 1;
   for (const copy of copies.copies) {
     let slot = slotOf(beforeTwins(copy.time, decisions));
     for (; slot > 0; slot--) {
       const command = kept[slot - 1];
       if (command === undefined || holdsBack(command, copy, evidence)) break;
     }
+    slot = afterSpan(slot);
     slots[slot]?.push(copy);
     if (copy.whole && copy.entry.type === "f") {
       for (let at = parentOf(copy.entry.path); at !== "/"; at = parentOf(at)) {
@@ -60,8 +74,8 @@ export function arrange(
         copy.whole && (slotsOfFiles.get(copy.entry.path) ?? Infinity) < slot)
     );
   });
-  for (const { path, time } of copies.removals) removalSlots[slotOf(time)]?.push(path);
-  for (const { time, set } of exports) Object.assign(envSlots[slotOf(time)] ?? {}, set);
+  for (const { path, time } of copies.removals) removalSlots[afterSpan(slotOf(time))]?.push(path);
+  for (const { time, set } of exports) Object.assign(envSlots[beforeSpan(slotOf(time))] ?? {}, set);
 
   const instructions: Instruction[] = [];
   const fill = (slot: number): void => {
@@ -76,14 +90,28 @@ export function arrange(
     );
     instructions.push(...asRun(removalLines(removalSlots[slot] ?? [])));
   };
+  let pending: Instruction[] = [];
   kept.forEach((command, slot) => {
     fill(slot);
     const { input: file } = decisions[command.number] ?? {};
-    if (file === undefined) instructions.push(...runsOf(command, input));
-    else instructions.push(...fedRuns(command, { file: file.path, input, files }));
+    const found = file === undefined
+      ? runsOf(command, input)
+      : fedRuns(command, { file: file.path, input, files });
+    const span = spans.find(({ from, to }) => from <= slot && slot <= to);
+    if (span === undefined) {
+      instructions.push(...found);
+      return;
+    }
+    pending.push(...found);
+    if (slot < span.to) return;
+    const runs = pending.filter((one) => one.kind === "run");
+    const whole = asOneRun(runs, span);
+    if (whole === undefined) instructions.push(...pending);
+    else instructions.push(...pending.filter((one) => one.kind !== "run"), whole);
+    pending = [];
   });
   fill(kept.length);
-  return { instructions: join(hoistInstalls(instructions)), files };
+  return { instructions: join(hoistInstalls(instructions), input.apart), files };
 }
 
 /** An edit between a command and its repetition comes before both. */
@@ -271,13 +299,20 @@ function isAboutPackages(instruction: Instruction): boolean {
 const MOST_JOINED = 12;
 
 /** Neighbours that can be one RUN, or one ENV. */
-function join(instructions: readonly Instruction[]): Instruction[] {
+export function join(
+  instructions: readonly Instruction[],
+  apart: ReadonlySet<number> = new Set(),
+): Instruction[] {
+  const isApart = ({ commands }: Run): boolean => commands.some((number) => apart.has(number));
   const result: Instruction[] = [];
   for (const next of withInputsFirst(instructions)) {
     const last = result.at(-1);
     if (last?.kind === "env" && next.kind === "env") {
       result[result.length - 1] = { kind: "env", set: { ...last.set, ...next.set } };
-    } else if (last?.kind === "run" && next.kind === "run" && canJoin(last, next)) {
+    } else if (
+      last?.kind === "run" && next.kind === "run" && canJoin(last, next) &&
+      !isApart(last) && !isApart(next)
+    ) {
       result[result.length - 1] = {
         ...last,
         cwd: last.cwd ?? next.cwd,
@@ -311,5 +346,7 @@ function canJoin(a: Run, b: Run): boolean {
   if (a.alone === true || b.alone === true || a.user !== b.user) return false;
   if (a.apt.length > 0 !== b.apt.length > 0) return false;
   if (a.cwd !== undefined && b.cwd !== undefined && a.cwd !== b.cwd) return false;
+  // The whole is a JSON word then, which nobody likes to read.
+  if ([...a.lines, ...b.lines].some(({ text }) => text.includes("\n"))) return false;
   return a.lines.length + b.lines.length <= MOST_JOINED;
 }

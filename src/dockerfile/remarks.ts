@@ -30,6 +30,11 @@ export function remarksOf(
         .map(({ command }) => shown(command)),
     ),
   ];
+  if (facts.isMoved) {
+    lines.push(
+      `${facts.session.baseImage} is another image by now than the one that the session began with.`,
+    );
+  }
   const idle = because("nothing", "volatile");
   if (idle.length > 0) {
     say(`Left out, because they change nothing in the image (${idle.length}):`, idle);

@@ -11,7 +11,7 @@ interface Rule {
 const HOME = "(?:/root|/home/[^/]+|/var/lib/[^/]+)";
 
 function rule(name: string, ...patterns: readonly string[]): Rule {
-  return { name, pattern: new RegExp(`^(?:${patterns.join("|")})$`) };
+  return { name, pattern: new RegExp(`^(?:${patterns.join("|")})$`, "s") };
 }
 
 const RULES: readonly Rule[] = [
@@ -122,7 +122,7 @@ const RULES: readonly Rule[] = [
 ];
 
 const DATA =
-  /^\/var\/lib\/(postgresql\/[^/]+\/[^/]+|pgsql\/data|mysql|mariadb|mongodb|rabbitmq\/mnesia|redis|elasticsearch|couchdb)\/./;
+  /^\/var\/lib\/(postgresql\/[^/]+\/[^/]+|pgsql\/data|mysql|mariadb|mongodb|rabbitmq\/mnesia|redis|elasticsearch|couchdb)\/./s;
 
 /** The name of the rule that leaves a path out; undefined: it counts. */
 export function volatileBy(path: string): string | undefined {
@@ -136,5 +136,5 @@ export function isServerData(path: string): boolean {
 
 /** Whether a path is below /tmp or /var/tmp: no image keeps it, but a later command may need it. */
 export function isTemporary(path: string): boolean {
-  return /^(\/var)?\/tmp\/./.test(path);
+  return /^(\/var)?\/tmp\/./s.test(path);
 }

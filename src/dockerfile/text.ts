@@ -22,6 +22,7 @@ export function dockerfileText(instructions: readonly Instruction[], options: Te
   const isRoot = (user: string): boolean => /^(root|0)?(:(root|0))?$/.test(user);
   let user = base.user;
   let workdir = base.workdir;
+  let lastRoot: string[] | undefined;
   for (const instruction of instructions) {
     const block: string[] = [];
     if (instruction.kind === "run") {
@@ -29,6 +30,7 @@ export function dockerfileText(instructions: readonly Instruction[], options: Te
       if (isRoot(wanted) ? !isRoot(user) : wanted !== user) {
         user = isRoot(wanted) ? "root" : wanted;
         block.push(`USER ${user}`);
+        if (user === "root") lastRoot = block;
       }
       if (instruction.cwd !== undefined && instruction.cwd !== workdir) {
         workdir = instruction.cwd;
@@ -40,8 +42,10 @@ export function dockerfileText(instructions: readonly Instruction[], options: Te
     blocks.push(block);
   }
   const end: string[] = [];
+  const NOTE = "# hadolint ignore=DL3002 # as in the base image";
+  if (isRoot(base.user) && isRoot(user)) lastRoot?.unshift(NOTE);
   if (isRoot(base.user) ? !isRoot(user) : user !== base.user) {
-    if (isRoot(base.user)) end.push("# hadolint ignore=DL3002 # as in the base image");
+    if (isRoot(base.user)) end.push(NOTE);
     end.push(`USER ${isRoot(base.user) ? "root" : base.user}`);
   }
   if (workdir !== base.workdir) end.push(`WORKDIR ${escapeVariables(base.workdir)}`);

@@ -16,12 +16,15 @@ import {
   type ImageConfig,
   imageConfig,
   readTexts,
+  runInside,
   survey,
   withImage,
 } from "./engine.ts";
 import type { Facts } from "./facts.ts";
 import type { Instruction } from "./instructions.ts";
 import { normalized } from "./normal.ts";
+import { shown } from "./remarks.ts";
+import { parseVerifyIgnore } from "./verifyignore.ts";
 import { captureDocker } from "../docker.ts";
 import { Failure } from "../error.ts";
 import type { Context } from "../process/context.ts";
@@ -54,14 +57,22 @@ export async function verify(
   { dir, tag, compose: options, say }: VerifyOptions,
 ): Promise<Verified> {
   const { session, containerId } = facts;
+  const ignored = parseVerifyIgnore(
+    await Deno.readTextFile(`${dir}/.verifyignore`).catch(() => ""),
+  );
   const leave = new Set(options.choices?.leave);
   const keep = new Set(options.choices?.keep);
   const repairs: string[] = [];
   const closureFiles = new Map<string, string>();
   let closure: readonly Instruction[] = [];
+  const needed: string[] = [];
+  // Of an instruction that failed: which of its commands is it?
+  let apart: ReadonlySet<number> = new Set();
   for (let builds = 1;; builds++) {
     const made = compose(facts, {
       ...options,
+      apart,
+      needed,
       choices: { ...options.choices, leave, keep },
       closure,
     });
@@ -79,6 +90,20 @@ export async function verify(
     const built = await build(context, session, { dir, tag, buildArgs: proxiesOf(facts) });
     if (!("image" in built)) {
       const commands = commandsOf(made, built.failedStep).filter((number) => !leave.has(number));
+      const missing = built.exitCode === 127
+        ? await packageOf(context, facts, { log: built.log, known: needed })
+        : undefined;
+      if (missing !== undefined && builds < MOST_BUILDS) {
+        needed.push(missing);
+        repairs.push(`Installed too, for a command needs it: ${missing}`);
+        continue;
+      }
+      if (commands.length > 1 && apart.size === 0) {
+        apart = new Set(commands);
+        builds--;
+        continue;
+      }
+      apart = new Set();
       if (builds === MOST_BUILDS || commands.length === 0) {
         throw new Failure(
           `the Dockerfile does not build (exit code ${built.exitCode}):\n${built.log}`,
@@ -91,11 +116,22 @@ export async function verify(
         leave.add(number);
         keep.delete(number);
       }
-      repairs.push(`Left out, for the build failed there: ${commands.length} commands`);
+      const lines = made.decisions.flatMap(({ command }) =>
+        commands.includes(command.number) ? [shown(command)] : []
+      );
+      repairs.push(`Left out, for the build failed there: ${lines.join(", ")}`);
       continue;
     }
+    apart = new Set();
     say("Comparing it with the container, file by file");
-    const found = await compareBuilt(context, facts, built.image);
+    const secrets = new Set(
+      made.omissions.flatMap(({ path, why }) => why === "secret" ? [path] : []),
+    );
+    const found = await compareBuilt(context, facts, {
+      image: built.image,
+      withheld: (path) => secrets.has(path),
+      ignored,
+    });
     const config = compareConfig(facts, { made, built: await imageConfig(context, session, tag) });
     const copied = countCopied(made, found.comparison, closureFiles);
     const done = {
@@ -125,8 +161,31 @@ export async function verify(
     if (more.instructions.length === 0) return done;
     closure = [...closure, ...more.instructions];
     for (const [path, file] of more.files) closureFiles.set(path, file);
-    repairs.push(`Copied as it stands, for no command explains it: ${more.files.size} files`);
+    const runs = more.instructions.flatMap((one) => one.kind === "run" ? one.lines : []);
+    repairs.push(
+      `Added at the end, for no command explains it: ${more.files.size} files, ${runs.length} lines`,
+    );
   }
+}
+
+/** The package, of those that only the session's image has, with the program that the shell did not find. */
+async function packageOf(
+  context: Context,
+  { session, packages, containerId }: Facts,
+  { log, known }: { readonly log: string; readonly known: readonly string[] },
+): Promise<string | undefined> {
+  const [, program] = /(?:^|\n)[^\n]*?([^\s:/]+): (?:command )?not found/.exec(log) ?? [];
+  if (program === undefined) return undefined;
+  const words = ["bin", "sbin", "usr/bin", "usr/sbin"].map((dir) => `/${dir}/${program}`);
+  const script = 'dpkg -S "$@" 2>/dev/null || :';
+  const doing = "Asking which package has a program";
+  const output = await runInside(context, session, { id: containerId, script, words, doing });
+  const isOnlyOverlays = (name: string): boolean =>
+    packages.overlay.get(name)?.isInstalled === true &&
+    packages.base.get(name)?.isInstalled !== true;
+  return output.split("\n").map((line) => line.replace(/:.*/, "")).find((name) =>
+    isOnlyOverlays(name) && !known.includes(name)
+  );
 }
 
 interface Found {
@@ -135,7 +194,15 @@ interface Found {
   readonly texts: { readonly [Side in keyof Sides]: ReadonlyMap<string, string> };
 }
 
-async function compareBuilt(context: Context, facts: Facts, image: string): Promise<Found> {
+async function compareBuilt(
+  context: Context,
+  facts: Facts,
+  { image, ...rules }: {
+    readonly image: string;
+    readonly withheld: (path: string) => boolean;
+    readonly ignored: (path: string) => boolean;
+  },
+): Promise<Found> {
   const { session, containerId } = facts;
   const within = <T>(image: string, action: (id: string) => Promise<T>): Promise<T> =>
     withImage(context, session, { image, action });
@@ -164,7 +231,7 @@ async function compareBuilt(context: Context, facts: Facts, image: string): Prom
             base: await read(baseId),
             overlay: await read(overlayId),
           };
-          const comparison = compare(sides, { hashes, texts });
+          const comparison = compare(sides, { hashes, texts, ...rules });
           const odd = comparison.differences.filter(({ path, what }) =>
             what === "content" && normalized(path) !== undefined
           )

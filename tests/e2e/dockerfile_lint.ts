@@ -98,7 +98,8 @@ function hadolint(instructions: readonly Instruction[]): string[] {
     if (/[^|]\|[^|]/.test(plain)) complain("DL4006", one);
     const next = instructions[at + 1];
     const size = (text: string): number => text.split(" && ").length;
-    if (next?.keyword === "RUN" && size(plain) <= 2 && size(next.body) <= 2) {
+    const isWord = body.startsWith("[") || next?.body.startsWith("[") === true;
+    if (!isWord && next?.keyword === "RUN" && size(plain) <= 2 && size(next.body) <= 2) {
       complain("DL3059", next);
     }
   });

@@ -37,6 +37,15 @@ const SCENARIOS: readonly Scenario[] = [
   { name: "ca-cert", distance: 1 },
   { name: "entrypoint-user", image: ENTRYPOINT_IMAGE, distance: 1 },
   { name: "pipes", distance: 1, secrets: ["geheim123"] },
+  {
+    name: "accounts",
+    distance: 2,
+    secrets: ["geheim123"],
+    isKnown: (path) => path === "/etc/shadow:dev" || path === "/home/dev/.ssh/id_ed25519",
+    remarks: ["secret.*:\n#   /home/dev/.ssh/id_ed25519"],
+  },
+  { name: "source-tree", distance: 2 },
+  { name: "service", distance: 1 },
 ];
 
 const DIR = new URL("scenarios/", import.meta.url).pathname;
@@ -165,6 +174,10 @@ ${verified.stdout}${verified.stderr}`,
     const found = differences(sides, { ...isKnown !== undefined && { isKnown } });
     assert.deepEqual(found.differences, [], text);
     assert.ok(found.changed > 0);
+    const passing = Object.keys(sides.built.entries).filter((path) =>
+      /^(\/var)?\/tmp\/./.test(path) && !(path in sides.container.entries)
+    );
+    assert.deepEqual(passing, [], text);
 
     assert.deepEqual(sides.built.marked, []);
     assert.equal(sides.built.entries["/etc/dockerdo"], undefined);

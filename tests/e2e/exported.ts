@@ -77,6 +77,7 @@ const NOISE = new RegExp(
     ".*/__pycache__(/.*)?",
     ".*/\\.git/(index|logs/.*|ORIG_HEAD|objects/.*)",
   ].join("|") + ")$",
+  "s",
 );
 
 /** The four file systems: of the session's container, of the image that was built, of its base, and of the session's image. */
@@ -98,7 +99,7 @@ export function differences(
   for (const path of new Set([...Object.keys(container.entries), ...Object.keys(built.entries)])) {
     if (NOISE.test(path) || isKnown(path)) continue;
     if (path in container.texts || path in built.texts) {
-      found.push(...recordDifferences(path, sides));
+      found.push(...recordDifferences(path, { sides, isKnown }));
       continue;
     }
     const show = ({ entries }: Exported): string => JSON.stringify(entries[path] ?? null);
@@ -110,7 +111,13 @@ export function differences(
   return { differences: found.toSorted(), changed };
 }
 
-function recordDifferences(path: string, { container, built, base, overlay }: Sides): string[] {
+function recordDifferences(
+  path: string,
+  { sides: { container, built, base, overlay }, isKnown }: {
+    readonly sides: Sides;
+    readonly isKnown: (path: string) => boolean;
+  },
+): string[] {
   const records = ({ texts }: Exported): ReadonlyMap<string, string> =>
     recordsOf(path, texts[path] ?? "");
   const [wanted, got, before, overlays] = [container, built, base, overlay].map(records);
@@ -120,7 +127,7 @@ function recordDifferences(path: string, { container, built, base, overlay }: Si
     const its = got?.get(name);
     const isOverlays = mine === overlays?.get(name) && mine !== before?.get(name) &&
       (its === before?.get(name) || path.startsWith("/var/lib/"));
-    return mine === its || isOverlays
+    return mine === its || isOverlays || isKnown(`${path}:${name}`)
       ? []
       : [`${path}: ${mine} in the container, ${its} in the image`];
   });
