@@ -2,6 +2,7 @@
 import type { Input } from "../history/executions.ts";
 import { hasSecret } from "../secrets.ts";
 import type { Command, Evidence } from "./evidence.ts";
+import { isLocalPackage, parseApt } from "./packages.ts";
 import { keepServices, serviceSpans } from "./services.ts";
 import { parentOf } from "./tree.ts";
 
@@ -81,9 +82,15 @@ export function decide(
     if (hasSecret(command.command) && choices.allowed?.(command) !== true) return leave("secret");
     if (choices.keep?.has(number) === true) return { command, keep: true, reason: "put back" };
     if (isShell(command)) return leave("shell");
-    if (exitCode !== 0) return leave("failed");
+    // It unpacks what it is given, and fails because of what that depends on.
+    const apt = parseApt(command.command);
+    const isUnpacked = apt !== undefined && apt !== "update" && apt.packages.some(isLocalPackage) &&
+      evidence.verdicts[number] === "changed" && !lacksInput(command);
+    if (exitCode !== 0 && !isUnpacked) return leave("failed");
     const verdict = evidence.verdicts[number] ?? "unknown";
     if (verdict === "nothing" || verdict === "volatile") return leave(verdict);
+    // Each install brings the lists up to date by itself.
+    if (verdict === "unknown" && apt === "update") return leave("volatile");
     // It ran with a secret that is not kept, and cannot be run without it.
     if (Object.values(command.env ?? {}).includes(null)) return leave("secret");
     if (isPiped(command)) return leave("stdin");

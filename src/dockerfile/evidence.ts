@@ -170,7 +170,7 @@ export function weigh(
 
 /**
  * Whether a sweep would have seen what a command did: it began after the command's end, and no command that
- * changed anything ended in between.
+ * changed anything, and so may have written over it, began before the sweep's end.
  */
 function isSwept(
   command: Command,
@@ -180,14 +180,13 @@ function isSwept(
     readonly touched: readonly ReadonlySet<string>[];
   },
 ): boolean {
-  // Of a long sweep: what was there at its beginning counts.
   const sweep = sweeps.find(({ begin, since }) =>
     begin >= command.end - TICK && since <= command.begin
   );
   if (sweep === undefined) return false;
   return !commands.some((other) =>
     other.number !== command.number && other.end > command.begin &&
-    other.begin < sweep.begin - TICK &&
+    other.begin < sweep.end &&
     (touched[other.number]?.size ?? 0) > 0
   );
 }

@@ -27,6 +27,7 @@ const WITH_VALUE = /^(-o|--option|-t|--target-release|--default-release|-c|--con
 export function parseApt(words: readonly string[]): AptCall | "update" | undefined {
   const rest = withoutPrefix(words);
   const name = rest[0]?.replace(/^(\/usr)?\/bin\//, "") ?? "";
+  if (name === "dpkg") return parseDpkg(rest.slice(1));
   if (name !== "apt" && name !== "apt-get" && name !== "aptitude") return undefined;
   const options: string[] = [];
   const packages: string[] = [];
@@ -51,6 +52,18 @@ export function parseApt(words: readonly string[]): AptCall | "update" | undefin
     return { action: "fix", packages, options };
   }
   return { action: action as AptCall["action"], packages, options };
+}
+
+/** Files of packages that dpkg installs: apt brings what they depend on, and asks nothing. */
+function parseDpkg(words: readonly string[]): AptCall | undefined {
+  const files = words.filter((word) => !word.startsWith("-"));
+  const isInstall = words.includes("-i") || words.includes("--install");
+  const isPlain = words.every((word) => !word.startsWith("-") || /^(-i|--install)$/.test(word));
+  if (!isInstall || !isPlain || !files.every((name) => /^[\w./+~:@-]+\.deb$/.test(name))) {
+    return undefined;
+  }
+  const packages = files.map((name) => name.includes("/") ? name : `./${name}`);
+  return { action: "install", packages, options: [] };
 }
 
 /** sudo of root, and the variables that only keep debconf from asking. */

@@ -46,6 +46,7 @@ const SCENARIOS: readonly Scenario[] = [
   },
   { name: "source-tree", distance: 2 },
   { name: "service", distance: 1 },
+  { name: "packages", distance: 3 },
 ];
 
 const DIR = new URL("scenarios/", import.meta.url).pathname;

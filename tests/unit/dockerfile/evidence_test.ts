@@ -77,6 +77,16 @@ Deno.test("a command in front of one that changed something is not known to have
   assert.deepEqual(verdicts, ["unknown", "changed"]);
 });
 
+Deno.test("nor is one after which another changed something while the look went on", () => {
+  const { verdicts } = evidence({
+    image: IMAGE,
+    container: tree("/", "/etc/", ["/etc/a", 201.6], "/tmp/"),
+    commands: [command("chown", [200, 1]), command("setcap", [201.55, 0.3])],
+    sweeps: [sweep([199, 201.5], { "/etc/a": 201.6 }), sweep([201.5, 203])],
+  });
+  assert.deepEqual(verdicts, ["unknown", "changed"]);
+});
+
 Deno.test("a look remembers what a later command removed, and who did", () => {
   const { removes, touched, verdicts } = evidence({
     image: tree("/", "/srv/"),

@@ -18,6 +18,12 @@ Deno.test("parseApt() reads a call of apt as people write it", () => {
     options: ["-t", "bookworm-backports"],
   });
   assert.deepEqual(call("apt-get -f -y install"), { action: "fix", packages: [], options: [] });
+  assert.deepEqual(call("dpkg -i x.deb /tmp/y.deb"), {
+    ...made,
+    packages: ["./x.deb", "/tmp/y.deb"],
+  });
+  assert.equal(call("dpkg -i --force-all x.deb"), undefined);
+  assert.equal(call("dpkg -l"), undefined);
   assert.equal(call("apt-get update"), "update");
   assert.equal(call("apt-cache show x"), undefined);
   assert.equal(call("apt list"), undefined);
