@@ -99,6 +99,8 @@ interface Place {
   /** The name by which ssh reaches it. */
   readonly host: string;
   readonly socket: string;
+  /** Its containers have no network: the session's image is brought there. */
+  readonly isOffline?: boolean;
 }
 
 const CLASSIC: Place = { host: "reykjavik", socket: "unix:///var/run/docker.sock" };
@@ -106,10 +108,12 @@ const CLASSIC: Place = { host: "reykjavik", socket: "unix:///var/run/docker.sock
 async function play(
   user: User,
   { name, image = BASE_IMAGE }: Scenario,
-  { host }: Place,
+  { host, isOffline = false }: Place,
 ): Promise<void> {
   await bringAlong(`${user.home}/brought`);
-  await user.runs(`${name} --remote ${host} --image ${image}`);
+  await user.begins(`${name} --remote ${host} --image ${image}`);
+  const built = isOffline ? "dockerdo build && dockerdo push" : "dockerdo build --remote";
+  await user.does(`${built} && dockerdo run`);
   const script = await Deno.readTextFile(`${DIR}${name}.sh`);
   await user.does(`${PLAY}W=${user.home}/brought\n${script}`);
 }
@@ -223,7 +227,11 @@ for (
     ]);
     assert.equal(saved.code, 0, saved.stderr);
     for (const scenario of SCENARIOS.filter(({ name }) => names.includes(name))) {
-      await becomesDockerfile(scenario, { host: engine.host, socket: `unix://${engine.socket}` });
+      await becomesDockerfile(scenario, {
+        host: engine.host,
+        socket: `unix://${engine.socket}`,
+        isOffline: true,
+      });
     }
   });
 }
