@@ -9,6 +9,7 @@ import type { Instruction } from "./instructions.ts";
 import { arrange, type Export, join } from "./plan.ts";
 import { remarksOf } from "./remarks.ts";
 import { isServerData, volatileBy } from "./rules.ts";
+import { keepServices, serviceSpans } from "./services.ts";
 import { dockerfileText } from "./text.ts";
 import { isSecretVariable } from "../secrets.ts";
 import { parentOf, type Tree } from "./tree.ts";
@@ -91,7 +92,7 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
   const isAllowed = (name: string): boolean =>
     allow.has(name) || allow.has(name.slice(name.lastIndexOf("/") + 1));
   const evidence = evidenceOf(facts);
-  const decisions = decide(evidence, {
+  const alone = decide(evidence, {
     inputs: facts.inputs,
     goneInputs: goneInputs(evidence, survey.tree),
     isAsItWas: (file) => file.kind === "file" && facts.isAsItWas(file.path, file),
@@ -100,6 +101,7 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
       allowed: ({ command }) => command.some(isAllowed),
     },
   });
+  const decisions = keepServices(alone, serviceSpans(alone, evidence));
   const copies = findCopies({
     evidence,
     decisions,

@@ -3,7 +3,6 @@ import type { Input } from "../history/executions.ts";
 import { hasSecret } from "../secrets.ts";
 import type { Command, Evidence } from "./evidence.ts";
 import { isLocalPackage, parseApt } from "./packages.ts";
-import { keepServices, serviceSpans } from "./services.ts";
 import { parentOf } from "./tree.ts";
 
 /** Why a command is kept, or not. */
@@ -110,8 +109,7 @@ export function decide(
   });
   const withoutCopied = dropCopied(first, evidence);
   const withoutUndone = dropVain(dropUndone(withoutCopied, evidence), evidence);
-  const all = addNeeded(dropRepeated(withoutUndone, evidence), evidence);
-  return keepServices(all, serviceSpans(all, evidence));
+  return addNeeded(dropRepeated(withoutUndone, evidence), evidence);
 }
 
 /** A login shell, or another program that a person sat in. */
