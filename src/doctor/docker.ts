@@ -52,7 +52,7 @@ export function judgeDocker(
     return [bad(check, `${words}${what}`, reaching(system, "docker version"))];
   }
   const [version = "", disk = "", root = ""] = asked.stdout.trim().split("\n");
-  const space = judgeSpace(disk, { check: `disk ${where}`, place: root, mend: PRUNE, system });
+  const space = judgeSpace(disk, { check: `disk ${where}`, place: root, remedy: PRUNE, system });
   return [ok(check, `engine ${version}`), ...space === undefined ? [] : [space]];
 }
 
@@ -61,10 +61,10 @@ const PRUNE = "docker system df; docker system prune";
 /** A line of `df -Pk` as a finding; undefined for another line. */
 export function judgeSpace(
   line: string,
-  { check, place, mend, system }: {
+  { check, place, remedy, system }: {
     readonly check: string;
     readonly place: string;
-    readonly mend: string;
+    readonly remedy: string;
     readonly system: System;
   },
 ): Finding | undefined {
@@ -72,6 +72,6 @@ export function judgeSpace(
   if (blocks === undefined) return undefined;
   const bytes = Math.max(0, Number(blocks)) * 1024;
   const found = `${formatBytes(bytes)} free for ${place}`;
-  if (bytes < NO_SPACE) return missing(check, found, reaching(system, mend));
-  return bytes < LITTLE_SPACE ? warning(check, found, reaching(system, mend)) : ok(check, found);
+  if (bytes < NO_SPACE) return missing(check, found, reaching(system, remedy));
+  return bytes < LITTLE_SPACE ? warning(check, found, reaching(system, remedy)) : ok(check, found);
 }

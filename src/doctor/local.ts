@@ -204,7 +204,7 @@ export async function checkPlaces(context: Context, system: System): Promise<Fin
   const space = judgeSpace(disk.stdout, {
     check: "disk here",
     place: context.env["HOME"] ?? "",
-    mend: 'du -xhd1 "$HOME" | sort -h | tail',
+    remedy: 'du -xhd1 "$HOME" | sort -h | tail',
     system,
   });
   const longest = `${runtime ?? `/tmp/dockerdo-${id}`}/container`;

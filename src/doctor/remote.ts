@@ -267,7 +267,7 @@ export function judgeClock(
 function homeSpace(output: string, system: System): Finding[] {
   const line = output.split("\n")[2] ?? "";
   const place = "the home there";
-  const mend = "df -h; du -xhd1 | sort -h | tail";
-  const space = judgeSpace(line, { check: "disk there", place, mend, system });
+  const remedy = "df -h; du -xhd1 | sort -h | tail";
+  const space = judgeSpace(line, { check: "disk there", place, remedy, system });
   return space === undefined ? [] : [space];
 }

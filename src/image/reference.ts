@@ -26,7 +26,7 @@ export function parseReference(text: string): Reference {
       "Write NAME:TAG or REGISTRY/NAME:TAG, the name in lower case.",
     );
   }
-  // The first part is a registry only if it can't be a part of a repository's name.
+  // The first part is a registry only if it cannot be a part of a repository's name.
   const isRegistry = host !== undefined && /[.:]|^localhost$|[A-Z]/.test(host);
   return {
     registry: isRegistry ? host : undefined,

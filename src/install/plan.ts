@@ -52,7 +52,7 @@ function isThere(path: string): boolean {
   }
 }
 
-/** The changes that install or uninstall takes, one step after the other; a step that can't be is a failure. */
+/** The changes that install or uninstall takes, one step after the other; a step that cannot be is a failure. */
 export function planSteps(
   context: Context,
   commands: readonly Completed[],

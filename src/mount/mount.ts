@@ -179,7 +179,7 @@ async function removeRelayWrapper(session: Session, destination: Destination): P
   await Deno.remove(relayWrapper(session, destination)).catch(() => {});
 }
 
-// Asked by children: whoever looks into a mount that does not answer can't be ended any more.
+// Asked by children: whoever looks into a mount that does not answer cannot be ended any more.
 async function waitForAnswer(
   context: Context,
   session: Session,

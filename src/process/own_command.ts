@@ -10,7 +10,7 @@ export function selfCommand(v8Flags: readonly string[] = []): string[] {
   });
 }
 
-/** {@link selfCommand} of any program. Where it is compiled, V8 can't be given flags. */
+/** {@link selfCommand} of any program. Where it is compiled, V8 cannot be given flags. */
 export function commandOf({ executable, compiled, main, v8Flags }: {
   readonly executable: string;
   readonly compiled: boolean;

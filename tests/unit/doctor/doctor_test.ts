@@ -136,7 +136,7 @@ Deno.test("judgeDocker() warns of what only dockerdo build needs", () => {
 });
 
 Deno.test("judgeSpace() understands df's lines with blanks in the device's name", () => {
-  const options = { check: "d", place: "p", mend: "m", system: DEBIAN };
+  const options = { check: "d", place: "p", remedy: "m", system: DEBIAN };
   assert.equal(judgeSpace("//nas/my share 100 50 9999999 50% /mnt\n", options)?.status, "ok");
   assert.equal(judgeSpace("df: no such file", options), undefined);
 });
