@@ -64,6 +64,10 @@ export function hasSocketDir(session: Session): boolean {
   return isThereAndOwn(session.socketDir, 0o077);
 }
 
+// By this the helper knows a command of ours, which is for it and not for the container; see attach/command.sh. In
+// the line itself, since a control master passes no variable on that an option sets.
+const HELPER_LINE = ": dockerdo helper; ";
+
 /** The argv that runs a line of shell on a destination; with a terminal there if asked for. */
 export function sshTo(
   session: Session,
@@ -84,14 +88,10 @@ export function sshTo(
     "ClearAllForwardings=yes",
     ...overMaster ? [] : ["-o", "ControlPath=none"],
     ...options,
-    // By this the helper knows a command of ours, which is for it and not for the container.
-    ...session.attached !== null && destination === "container"
-      ? ["-o", "SetEnv=DODO_HELPER=1"]
-      : [],
     ...terminal ? ["-tt", "-e", "none"] : ["-T"],
     "--",
     sshHost(session, destination),
-    line,
+    session.attached !== null && destination === "container" ? HELPER_LINE + line : line,
   ];
 }
 
