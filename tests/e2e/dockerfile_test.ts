@@ -235,3 +235,19 @@ for (
     }
   });
 }
+
+Deno.test("dockerdo dockerfile --verify asks before it runs again what may have changed nothing", async () => {
+  await using user = await newUser();
+  await user.runs(`asks --remote reykjavik --mount plain --image ${BASE_IMAGE}`);
+  await user.does("dodo true && dodo touch /srv/app/new");
+  const unasked = await user.types("dockerdo dockerfile -o made --verify");
+  assert.deepEqual([unasked.code, unasked.stdout], [2, ""]);
+  assert.match(unasked.stderr, /not known .*\n {2}dodo true\n[^]*--yes/);
+  const asked = await user.types(
+    "echo n | script -qec 'dockerdo dockerfile -o made --verify' /dev/null",
+  );
+  assert.equal(asked.code, 1, asked.stdout);
+  assert.match(asked.stdout, /Build with them\? \[y\/N\][^]*nothing was built/);
+  const verified = await user.does("dockerdo dockerfile -o made --verify --yes");
+  assert.match(verified, /\(100 %\)/);
+});
