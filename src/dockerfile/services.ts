@@ -73,7 +73,10 @@ export function keepServices(decisions: readonly Decision[], spans: readonly Spa
   return decisions.map((decision) => {
     const { command, keep, reason } = decision;
     const isIn = spans.some(({ first, last }) => first <= command.number && command.number <= last);
-    if (!isIn || keep || !/^(nothing|volatile|repeated|undone|unknown)$/.test(reason)) {
+    if (
+      !isIn || keep && reason !== "unknown" ||
+      !/^(nothing|volatile|repeated|undone|unknown)$/.test(reason)
+    ) {
       return decision;
     }
     return serviceCall(command.command) === undefined || command.exitCode !== 0

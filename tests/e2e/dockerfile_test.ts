@@ -20,7 +20,7 @@ interface Scenario {
   readonly image?: string;
   /** By how many RUN and COPY it may differ from the expert's. */
   readonly distance: number;
-  /** How many of these comments are wanted at least, each by a word in it. */
+  /** Patterns that the file's comments match. */
   readonly remarks?: readonly string[];
   /** Nowhere to be found: not in the image, not in the context. */
   readonly secrets?: readonly string[];
@@ -166,8 +166,10 @@ ${verified.stdout}${verified.stderr}`,
     assert.equal(verified.code, 0, `${text}\n${verified.stdout}${verified.stderr}`);
     assert.match(verified.stdout, /\(100 %\)/);
 
-    const again = await buildOf(made, { tag, socket });
-    assert.equal(again.code, 0, again.stderr);
+    if (text !== first) {
+      const again = await buildOf(made, { tag, socket });
+      assert.equal(again.code, 0, again.stderr);
+    }
     const session = await storedSession(user);
     const words = [...secrets, session["id"] as string];
     const sides = {
