@@ -278,7 +278,12 @@ __dockerdo_declared() {
       operand='sessions'
       ;;
     history)
-      options='--session --json -f --follow -v --verbose -h --help'
+      options='--session --json --all -f --follow -v --verbose -h --help'
+      values='--session=sessions'
+      operand='sessions'
+      ;;
+    changes)
+      options='--session --json --all -v --verbose -h --help'
       values='--session=sessions'
       operand='sessions'
       ;;
@@ -317,7 +322,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='install editor completions doctor config init attach up overlay build push run exec export forward status history dockerfile logs list stop start rm prune'
+__dockerdo_commands='install completions doctor config init attach up overlay build push run exec export forward status history changes dockerfile logs list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

@@ -88,6 +88,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
     brief: "Show commands, variables and modified files",
     load: () => import("./commands/history.ts"),
   },
+  changes: {
+    brief: "Show which command or edit changed which files",
+    load: () => import("./commands/changes.ts"),
+  },
   dockerfile: {
     brief: "Write a Dockerfile that reproduces the container",
     load: () => import("./commands/dockerfile.ts"),

@@ -41,7 +41,7 @@ export const command = sessionCommand<DockerfileFlags>({
     pin: switchFlag("Write the versions of packages, and the base image's digest"),
     allow: {
       kind: "parsed",
-      brief: "Let a secret through: a variable, a file, or an argument of a command",
+      brief: "Let what looks like a secret through: a variable or a file",
       placeholder: "name",
       parse: (word: string) => word,
       variadic: true,

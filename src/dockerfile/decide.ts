@@ -78,6 +78,8 @@ export function decide(
     const { number, exitCode } = command;
     const leave = (reason: Reason): Decision => ({ command, keep: false, reason });
     if (choices.leave?.has(number) === true) return leave("chosen");
+    // What was not recorded, nobody can let through.
+    if (command.secret === true) return leave("secret");
     if (hasSecret(command.command) && choices.allowed?.(command) !== true) return leave("secret");
     if (choices.keep?.has(number) === true) return { command, keep: true, reason: "put back" };
     if (isShell(command)) return leave("shell");

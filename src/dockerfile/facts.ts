@@ -17,16 +17,16 @@ import {
   type Execution,
   type ExportEvent,
   type Input,
-  linesOf,
   readHistory,
   readInputs,
 } from "../history/executions.ts";
 import { readSweeps, type Sweep } from "../history/sweeps.ts";
 import type { Context } from "../process/context.ts";
-import { type JournalStep, parseStep } from "../relay/journal.ts";
-import { journalPath, type Session } from "../session/session.ts";
+import type { JournalStep } from "../relay/journal.ts";
+import type { Session } from "../session/session.ts";
 import { isSecretContent } from "../secrets.ts";
 import { isServerData, volatileBy } from "./rules.ts";
+import { readSteps } from "./session_evidence.ts";
 import type { Entry, Survey } from "./tree.ts";
 
 export interface Facts {
@@ -205,16 +205,4 @@ function hasOtherOwner(entry: Entry, { tree }: Survey): boolean {
   const before = tree.get(entry.path);
   return before === undefined || before.mode !== entry.mode || before.uid !== entry.uid ||
     before.gid !== entry.gid;
-}
-
-/** The steps of the journal that are about one container. */
-async function readSteps(session: Session, container: string): Promise<JournalStep[]> {
-  const steps: JournalStep[] = [];
-  let present = true;
-  for await (const line of linesOf(journalPath(session))) {
-    const step = parseStep(line);
-    if (step?.kind === "mounted") present = step.container === container;
-    else if (step !== undefined && present) steps.push(step);
-  }
-  return steps;
 }

@@ -1,5 +1,5 @@
 /** The comments at a Dockerfile's end: what was left out, what failed, what an image cannot hold. */
-import { hasSecret } from "../secrets.ts";
+import { maskSecrets } from "../secrets.ts";
 import type { Omission } from "./copies.ts";
 import type { Decision, Reason } from "./decide.ts";
 import type { Command, Evidence } from "./evidence.ts";
@@ -72,8 +72,7 @@ export function remarksOf(
 /** A command for people: its secrets are not shown. */
 export function shown({ command, exitCode, user }: Command): string {
   if (command.length === 0) return "dodo";
-  const name = command[0] ?? "";
-  const line = hasSecret(command) ? `${lineOf([name])} …` : lineOf(command);
+  const line = lineOf(maskSecrets(command));
   const short = line.replace(/\s+/g, " ").slice(0, 100);
   return `dodo ${user === undefined ? "" : `-u ${user} `}${short}${
     exitCode === 0 ? "" : `  (exit code ${exitCode})`

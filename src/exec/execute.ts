@@ -5,7 +5,7 @@ import { capture, endChild } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
 import { runForeground } from "../process/foreground.ts";
 import { quoteForLogin } from "../quote.ts";
-import { isSecretVariable } from "../secrets.ts";
+import { isSecretVariable, maskSecrets } from "../secrets.ts";
 import { dropCaches } from "../relay/drop.ts";
 import { containerMount, relayDir, type Session } from "../session/session.ts";
 import { hasSocketDir, onEngine, socketPath, sshTo } from "../ssh/argv.ts";
@@ -81,10 +81,12 @@ export async function execute(
     // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
   }
   try {
+    const kept = maskSecrets(command);
     recordExecution(session, {
       time,
       cwd,
-      command,
+      command: kept,
+      ...kept !== command && { secret: true },
       exitCode,
       durationMs,
       ...session.containerId !== null && { container: session.containerId },

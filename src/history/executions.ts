@@ -1,6 +1,4 @@
 import type { Context } from "../process/context.ts";
-import { quote } from "../quote.ts";
-import { quoteUnseen } from "../visible.ts";
 import type { Session } from "../session/session.ts";
 
 /** One command that was run in the container. */
@@ -19,6 +17,8 @@ export interface Execution {
   /** What `-e` set; null for a value that looks like a secret and is not kept. */
   readonly env?: Readonly<Record<string, string | null>>;
   readonly terminal?: true;
+  /** There was a secret in `command`, in place of which it has `…`. */
+  readonly secret?: true;
   /** The mark by which `inputs` knows what stdin was; see {@link readInputs}. */
   readonly input?: string;
 }
@@ -116,7 +116,7 @@ export function parseExecution(line: string): Execution | undefined {
   const valid = typeof time === "string" && typeof cwd === "string" && isTexts(command) &&
     typeof exitCode === "number" && typeof durationMs === "number";
   if (!valid) return undefined;
-  const { container, user, env, terminal, input } = found;
+  const { container, user, env, terminal, secret, input } = found;
   return {
     time,
     cwd,
@@ -127,6 +127,7 @@ export function parseExecution(line: string): Execution | undefined {
     ...typeof user === "string" && { user },
     ...isVariables(env) && { env },
     ...terminal === true && { terminal },
+    ...secret === true && { secret },
     ...typeof input === "string" && { input },
   };
 }
@@ -168,53 +169,4 @@ export async function readInputs(session: Session): Promise<ReadonlyMap<string, 
     }
   }
   return inputs;
-}
-
-/** The session's variables as lines of shell. */
-export function renderEnvironment(session: Session): string[] {
-  return Object.entries(session.env)
-    .sort(([a], [b]) => a < b ? -1 : 1)
-    .map(([name, value]) => `export ${name}=${shown(value)}`);
-}
-
-// A word that the shell would take for an assignment or a keyword is a command's name only in quotes.
-function asCommand([name = "", ...words]: readonly string[]): string {
-  const plain = /^[\w./-]+$/.test(name) &&
-    !/^(if|then|else|elif|fi|for|while|until|do|done|case|esac|in|select|function|time|coproc)$/
-      .test(name);
-  const quoted = plain || shown(name) !== name ? shown(name) : `'${name}'`;
-  return [quoted, ...words.map(shown)].join(" ");
-}
-
-// A line of `dodo -c` as it was typed, unless it could change what the lines after it do.
-function asLine(command: readonly string[]): string {
-  const [shell, option, line = "", name] = command;
-  const isTyped = shell === "/bin/sh" && option === "-c" && name === "dodo" && command.length === 4;
-  const harmless = /^[^\n#\\]+$/.test(line) && shown(line) === quote(line) &&
-    !/\b(cd|exit|exec|export|set|unset|umask|trap|return|read|alias|eval|source)\b|\w=|^\s*[.:]|\$[0-9@*#]|<<|&\s*$/
-      .test(line);
-  return isTyped && harmless ? line : asCommand(command);
-}
-
-/**
- * Turns executions into lines of shell, one after the other: `cd` where the directory changes, the command,
- * and a mark after one that failed.
- */
-export function executionRenderer(): (execution: Execution) => string[] {
-  let directory: string | undefined;
-  return ({ cwd, command, exitCode }) => {
-    const lines: string[] = [];
-    if (cwd !== directory) lines.push(`cd ${shown(cwd)}`);
-    directory = cwd;
-    if (command.length === 0) return [...lines, "# a login shell"];
-    const line = exitCode === 0 ? asLine(command) : asCommand(command);
-    lines.push(exitCode === 0 ? line : `${line}  # exit code ${exitCode}`);
-    return lines;
-  };
-}
-
-// What a terminal would act on is written in a form that it shows and a shell reads.
-function shown(word: string): string {
-  const lines = word.replaceAll(/[\n\t]/g, "");
-  return quoteUnseen(lines) === undefined ? quote(word) : quoteUnseen(word) ?? quote(word);
 }

@@ -1,6 +1,4 @@
-import { type ContainerChange, diffContainer } from "../docker.ts";
-import type { Context } from "../process/context.ts";
-import type { Session } from "../session/session.ts";
+import type { ContainerChange } from "../docker.ts";
 import type { Edits } from "./edits.ts";
 
 /** A path that differs from the image's, and that no local program touched. */
@@ -31,20 +29,9 @@ const NOISY_FILE =
   /^(\/root|\/home\/[^/]+)(\/\.(bash|ash|zsh|python|sqlite)_history|\/\.viminfo|\/\.lesshst|\/\.ssh(\/authorized_keys)?)$/;
 
 /**
- * What was changed in the container by anything but local programs, as `docker diff` reports it, without times.
- * A directory that was added or deleted stands for all that is below it; one that only holds a change is left
- * out.
+ * What was changed in the container by anything but local programs, in what `docker diff` says. A directory that was
+ * added or deleted stands for all that is below it; one that only holds a change is left out.
  */
-export async function readInsideChanges(
-  context: Context,
-  session: Session,
-  { explains }: Pick<Edits, "explains">,
-): Promise<InsideChange[]> {
-  if (session.containerId === null) return [];
-  return insideChanges(await diffContainer(context, session, session.containerId), { explains });
-}
-
-/** {@link readInsideChanges} of what docker said. */
 export function insideChanges(
   diff: readonly ContainerChange[],
   { explains }: Pick<Edits, "explains">,

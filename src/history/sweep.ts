@@ -91,7 +91,8 @@ export class Sweeper {
       // The link is down; what happens in the meantime is for the next sweep.
       return;
     }
-    this.#budget -= this.#now() - local;
+    const back = this.#now();
+    this.#budget -= back - local;
     if (finished.code === 3 || finished.code === 127) this.#isOff = true;
     const sweep = parseOutput(finished.stdout);
     if (finished.code !== 0 || sweep === undefined) return;
@@ -100,7 +101,8 @@ export class Sweeper {
       const entries = sweep.entries.slice(0, MOST_ENTRIES);
       const left = sweep.entries.length - entries.length;
       try {
-        append(formatSweep({ ...sweep, container, since, local: local / 1000, entries, left }));
+        const times = { since, local: local / 1000, localEnd: back / 1000 };
+        append(formatSweep({ ...sweep, ...times, container, entries, left }));
       } catch {
         // A full disk here must not end the mount.
         return;

@@ -24,6 +24,8 @@ export interface Sweep {
   readonly end: number;
   /** The local clock at the sweep's beginning, in seconds, for the two to be compared. */
   readonly local: number;
+  /** The same when its answer had come; sweeps of before this was written have none. */
+  readonly localEnd?: number;
   readonly entries: readonly SweptEntry[];
   /** Entries that there was no room for. */
   readonly left: number;
@@ -48,7 +50,7 @@ export function formatSweep({ entries, ...sweep }: Sweep): string {
 /** The sweep in a line that {@link formatSweep} wrote; undefined for another line. */
 export function parseSweep(line: string): Sweep | undefined {
   try {
-    const { container, since, begin, end, local, left, entries } = JSON.parse(line);
+    const { container, since, begin, end, local, localEnd, left, entries } = JSON.parse(line);
     if (typeof container !== "string" || !Array.isArray(entries)) return undefined;
     if (![since, begin, end, local, left].every((number) => Number.isFinite(number))) {
       return undefined;
@@ -59,6 +61,7 @@ export function parseSweep(line: string): Sweep | undefined {
       begin,
       end,
       local,
+      ...Number.isFinite(localEnd) && { localEnd },
       left,
       entries: entries.map(([path, ctime, mtime, isDirectory]) => ({
         path: String(path),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Edit } from "../../src/history/story.ts";
 import { type JournalStep, parseStep } from "../../src/relay/journal.ts";
 import { BASE_IMAGE, london, poll } from "../lab/lab.ts";
-import { modeOf, newUser, type User } from "./user.ts";
+import { modeOf, newUser, storedSession, type User } from "./user.ts";
 
 function steps(user: User): JournalStep[] {
   const lines = Deno.readTextFileSync(`${user.sessionDir()}/changes.jsonl`).split("\n");
@@ -221,7 +221,7 @@ Deno.test("history lists edits and what changed inside, and follows both as they
   assert.equal(stderr, "");
   assert.match(
     stdout,
-    /^cd \/\nsh -c '.*'\n# Edited through the mount:\n# {3}\S+Z {2}created {3}\/etc\/after\n# Changed in the container by its own programs \(docker diff\):\n((?:# {3}.*\n)*)$/,
+    /^cd \/\nsh -c '.*'\n\n# Edited through the mount:\n# {3}\S+Z {2}created {3}\/etc\/after\n\n# Changed in the container by its own programs \(docker diff\):\n((?:# {3}.*\n)*)$/,
   );
   // What the journal has lost, docker still knows.
   assert.match(
@@ -295,7 +295,7 @@ Deno.test("edits are recorded unless init, run, start or the configuration says 
   assert.deepEqual(journal(), []);
   assert.match(
     (await user.types("dockerdo history")).stderr,
-    /^Edits through the mount are not recorded; .*: dockerdo start --record\n$/,
+    /^Edits through the mount are not recorded\. .*: dockerdo start --record\n$/,
   );
   await user.does("dockerdo start --record");
   Deno.writeTextFileSync(`${user.workDir}/container/srv/app/2`, "");
@@ -315,3 +315,127 @@ Deno.test("edits are recorded unless init, run, start or the configuration says 
   Deno.writeTextFileSync(`${user.workDir}/container/srv/app/5`, "");
   assert.deepEqual(await edits(user), ["created /srv/app/5"]);
 });
+
+Deno.test("history reads like what one did, and changes tells who changed what, of a container that runs, is stopped and is gone", async () => {
+  await using user = await newUser();
+  await user.runs(`causes --local --image ${BASE_IMAGE}`);
+  const container = `${user.workDir}/container`;
+  const sweeps = `${user.sessionDir()}/sweeps.jsonl`;
+  /** Runs a command, and waits until somebody has looked at what it changed. */
+  const step = async (line: string, code = 0): Promise<void> => {
+    const before = Date.now() / 1000;
+    assert.equal((await user.types(`cd container/srv/app && ${line}`)).code, code, line);
+    await poll(() => lastSweep(sweeps) > before, { what: `a sweep after ${line}` });
+  };
+  await step("dodo ls /");
+  await step("dodo nosuch", 127);
+  await step("dodo -e MODE=fast -e API_TOKEN=tops3cret -u nobody true");
+  await step("dodo -c 'echo 1 > /etc/by-command && rm /etc/motd'");
+  await step("dodo env API_TOKEN=tops3cret touch /etc/with-secret");
+  await step("dodo mkdir -p /var/lib/dpkg/info");
+  await step("dockerdo export LEVEL=3; dodo touch /etc/late");
+  Deno.writeTextFileSync(`${container}/etc/by-edit`, "1");
+  await step(
+    `dodo -c 'touch /run/go; setsid sh -c "while [ -e /run/go ]; do sleep 0.1; done; echo 1 > /etc/by-process; exec sleep 1000" >/dev/null 2>&1 &'`,
+  );
+  const { containerName } = await storedSession(user) as { containerName: string };
+  await user.does(`docker exec ${containerName} rm /run/go`);
+  await poll(
+    async () =>
+      (await user.types(`docker exec ${containerName} test -e /etc/by-process`)).code === 0,
+    { what: "the process's file" },
+  );
+
+  const loop =
+    `/bin/sh -c 'touch /run/go; setsid sh -c "while [ -e /run/go ]; do sleep 0.1; done; echo 1 > /etc/by-process; exec sleep 1000" >/dev/null 2>&1 &' dodo`;
+  const plain = (text: string): string =>
+    text.replaceAll(/\d{4}-\d\d-\d\d(T[\d:]+Z| \d\d:\d\d)/g, "TIME")
+      .replaceAll(containerName, "NAME");
+  const history = await user.does("dockerdo history");
+  assert.equal(
+    plain(history),
+    `export LEVEL=3
+
+# cd /srv/app
+# ls /  # changed nothing
+# nosuch  # exit code 127
+# MODE=fast true  # -u nobody, -e MODE -e API_TOKEN, changed nothing, a secret is not shown
+cd /srv/app
+echo 1 > /etc/by-command && rm /etc/motd
+# env API_TOKEN=… touch /etc/with-secret  # a secret is not shown
+# mkdir -p /var/lib/dpkg/info  # changed nothing
+# dockerdo export LEVEL
+touch /etc/late
+${loop}
+
+# Edited through the mount:
+#   TIME  created   /etc/by-edit
+
+# Changed in the container by its own programs (docker diff):
+#   added    /etc/by-command
+#   added    /etc/by-process
+#   added    /etc/late
+#   deleted  /etc/motd
+#   added    /etc/with-secret
+`,
+  );
+  assert.deepEqual(await user.types("bash -n", { stdin: history }), {
+    code: 0,
+    stdout: "",
+    stderr: "",
+  });
+  assert.deepEqual(
+    (await user.types(`grep -rl tops3cret ${user.sessionDir()}`)).stdout,
+    "",
+  );
+
+  const byCommands = (added: string): string =>
+    `By a command, TIME: echo 1 > /etc/by-command && rm /etc/motd
+  ${added}/etc/by-command
+${added === "added    " ? "  deleted  /etc/motd\n" : ""}
+By a command, TIME: env API_TOKEN=… touch /etc/with-secret
+  ${added}/etc/with-secret
+
+By a command, TIME: touch /etc/late
+  ${added}/etc/late
+`;
+  const byEdit = (added: string): string =>
+    `By you, through the mount:\n  ${added}/etc/by-edit\n\n`;
+  const runs = await user.types("dockerdo changes");
+  assert.deepEqual([plain(runs.stdout), runs.stderr], [
+    `${byEdit("added    ")}${byCommands("added    ")}
+While no command ran, but processes that commands had left (sleep):
+  added    /etc/by-process
+
+Differs in every run: 3 paths (dockerdo's own 2, docker's own 1)
+`,
+    "",
+  ]);
+  await user.does("dockerdo stop --force");
+  const stopped = await user.types("dockerdo changes");
+  assert.deepEqual([plain(stopped.stdout), plain(stopped.stderr)], [
+    `${byEdit("added    ")}${byCommands("added    ")}
+By whom is not known:
+  added    /etc/by-process
+
+Differs in every run: 3 paths (dockerdo's own 2, docker's own 1)
+`,
+    "dockerdo: the container NAME does not run (exited): causes are known only of what was seen when it changed\n",
+  ]);
+  await user.does("dockerdo rm --force");
+  const gone = await user.types("dockerdo changes");
+  assert.deepEqual([plain(gone.stdout), gone.stderr], [
+    `${byEdit("changed  ")}${byCommands("changed  ")}`,
+    "dockerdo: the session has no container: this is what was seen when it changed, and may have changed since\n",
+  ]);
+});
+
+/** When the last sweep began, by the local clock. */
+function lastSweep(path: string): number {
+  try {
+    const line = Deno.readTextFileSync(path).trimEnd().split("\n").at(-1) ?? "";
+    return (JSON.parse(line) as { local: number }).local;
+  } catch {
+    return 0;
+  }
+}

@@ -33,6 +33,7 @@ const VERBS = [
     "forward",
     "status",
     "history",
+    "changes",
     "dockerfile",
     "logs",
     "list",
@@ -121,12 +122,12 @@ for (const verb of [...VERBS, "reconnect"]) {
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     assert.match(stdout, new RegExp(`dockerdo ${verb}`));
     const changesNothing = [
-      "editor",
       "completions",
       "doctor",
       "config",
       "status",
       "history",
+      "changes",
       "logs",
       "list",
     ];
@@ -294,13 +295,14 @@ Deno.test("history prints variables and commands on stdout, or JSON", async () =
   Deno.writeTextFileSync(`${session}/history.jsonl`, `${JSON.stringify(line)}\n`);
   assert.deepEqual(await call(["history"], context()), {
     code: 0,
-    stdout: "export A='x y'\ncd /\nls 'a b'  # exit code 2\n",
+    stdout: "export A='x y'\n\n# cd /\n# ls 'a b'  # exit code 2\n",
     stderr: "Edits through the mount are not recorded. To record them: " +
       "dockerdo run --mount relay --record\n",
   });
   assert.deepEqual(JSON.parse((await call(["history", "--json"], context())).stdout), {
     environment: { A: "x y" },
-    commands: [line],
+    commands: [{ ...line, verdict: "unknown" }],
+    exports: [],
     recording: false,
     edits: [],
     inside: [],

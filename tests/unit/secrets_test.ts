@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { hasSecret, isSecretContent, isSecretPath, isSecretVariable } from "../../src/secrets.ts";
+import {
+  hasSecret,
+  isSecretContent,
+  isSecretPath,
+  isSecretVariable,
+  maskSecrets,
+} from "../../src/secrets.ts";
 
 const COMMANDS: readonly [isSecret: boolean, ...words: string[]][] = [
   [true, "npm", "config", "set", "//registry.example/:_authToken", "abc123"],
@@ -14,6 +20,12 @@ const COMMANDS: readonly [isSecret: boolean, ...words: string[]][] = [
   [true, "sh", "-c", "echo 'dev:pw' | chpasswd"],
   [true, "env", "DB_PASSWORD=abc", "make"],
   [true, "sh", "-c", "export API_TOKEN=abc; make"],
+  [true, "curl", "https://example.org/get?token=abc"],
+  [true, "docker", "login", "-u", "me", "-p", "abc"],
+  [true, "curl", "-H", "X: eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc"],
+  [true, "useradd", "-m", "-p", "abc", "dev"],
+  [true, "openssl", "rsa", "-passin", "pass:abc"],
+  [false, "mkdir", "-p", "/opt/docker/login"],
   [false, "sh", "-c", 'DB_PASSWORD="$DB_PASSWORD" make'],
   [false, "tool", "--password-file=/run/secret"],
   [false, "ssh-keygen", "-t", "ed25519"],
@@ -94,4 +106,35 @@ Deno.test("isSecretContent() tells a private key from a certificate, and an .npm
   assert.ok(!isSecretContent("/root/.npmrc", "registry=https://r/"));
   assert.ok(isSecretContent("/srv/.env", "A=1\nDB_PASSWORD=x\n"));
   assert.ok(!isSecretContent("/srv/.env", "A=1\n"));
+});
+
+Deno.test("maskSecrets() leaves all of a command but its secrets, and a command without one as it is", () => {
+  const masked = (...words: string[]): readonly string[] => maskSecrets(words);
+  assert.deepEqual(
+    [
+      masked("tool", "--password=abc", "--user", "me"),
+      masked("tool", "--api-key", "abc", "go"),
+      masked("env", "DB_PASSWORD=abc", "make"),
+      masked("git", "clone", "https://me:abc@example.org/x.git", "dir"),
+      masked("curl", "-H", "Authorization: Bearer abc", "https://example.org"),
+      masked("mysql", "-uroot", "-pabc"),
+      masked("sh", "-c", "echo dev:abc | chpasswd"),
+    ],
+    [
+      ["tool", "--password=…", "--user", "me"],
+      ["tool", "--api-key", "…", "go"],
+      ["env", "DB_PASSWORD=…", "make"],
+      ["git", "clone", "https://…@example.org/x.git", "dir"],
+      ["curl", "-H", "…", "https://example.org"],
+      ["mysql", "…"],
+      ["sh", "-c", "…"],
+    ],
+  );
+  const plain = ["make", "install"];
+  assert.equal(maskSecrets(plain), plain);
+});
+
+Deno.test("maskSecrets() takes no time over an argument of a megabyte", () => {
+  const words = ["a".repeat(2 ** 20), "mysql ".repeat(2 ** 17), "x=".repeat(2 ** 19)];
+  assert.equal(maskSecrets(words), words);
 });

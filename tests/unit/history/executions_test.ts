@@ -2,16 +2,14 @@
 import assert from "node:assert/strict";
 import {
   type Execution,
-  executionRenderer,
   historyPath,
   inputsPath,
   readExecutions,
   readHistory,
   readInputs,
   recordExecution,
-  renderEnvironment,
 } from "../../../src/history/executions.ts";
-import { system, temporaryDir, testContext, testSession } from "../fixture.ts";
+import { temporaryDir, testContext, testSession } from "../fixture.ts";
 
 function execution(changed: Partial<Execution> = {}): Execution {
   return {
@@ -85,81 +83,6 @@ Deno.test("recordExecution() after a line that broke off loses the broken line o
   assert.deepEqual(found, [execution()]);
 });
 
-Deno.test("executionRenderer() writes cd where the directory changes, and marks failures", () => {
-  const render = executionRenderer();
-  assert.deepEqual(
-    [
-      execution({ cwd: "/" }),
-      execution({ cwd: "/", command: ["echo", "it's", "a  b"] }),
-      execution({ cwd: "/my dir", command: ["make", "test"], exitCode: 2 }),
-      execution({ cwd: "/my dir" }),
-      execution({ cwd: "/", exitCode: 130 }),
-    ].flatMap(render),
-    [
-      "cd /",
-      "ls",
-      "echo 'it'\\''s' 'a  b'",
-      "cd '/my dir'",
-      "make test  # exit code 2",
-      "ls",
-      "cd /",
-      "ls  # exit code 130",
-    ],
-  );
-});
-
-Deno.test("executionRenderer() and renderEnvironment() write what a shell runs again", async () => {
-  const session = testSession({ env: { B: "x\ny $(id) 'q'", A: "", _c: "é" } });
-  assert.deepEqual(renderEnvironment(session), [
-    "export A=''",
-    "export B='x\ny $(id) '\\''q'\\'",
-    "export _c='é'",
-  ]);
-  const lines = [
-    ...renderEnvironment(session),
-    ...executionRenderer()(execution({ cwd: "/", command: ["printf", "%s|", "$B", "a;b", "#"] })),
-    'printf "%s|" "$B" "$PWD"',
-  ];
-  assert.equal(
-    (await system(["sh", "-c", lines.join("\n")])).stdout,
-    "$B|a;b|#|x\ny $(id) 'q'|/|",
-  );
-});
-
-Deno.test("a line of dodo -c is written as it was typed, unless the lines after it would run otherwise", () => {
-  const ofLine = (line: string, more: Partial<Execution> = {}): string =>
-    executionRenderer()(execution({ command: ["/bin/sh", "-c", line, "dodo"], ...more })).at(-1) ??
-      "";
-  assert.deepEqual(
-    [
-      "ps ax | grep python",
-      "make && make install",
-      "cd /srv && make",
-      "A=1; make",
-      "exit 3",
-      "echo x # y",
-      "echo a\necho b",
-      'echo "$1"',
-      "sleep 9 &",
-    ].map((line) => ofLine(line) === line),
-    [true, true, false, false, false, false, false, false, false],
-  );
-  assert.equal(ofLine("cd /srv && make"), "/bin/sh -c 'cd /srv && make' dodo");
-  assert.equal(ofLine("false", { exitCode: 1 }), "/bin/sh -c false dodo  # exit code 1");
-});
-
-for (const word of ["A=b", "if", "time"]) {
-  Deno.test(`executionRenderer() writes a command of the name ${word} as a command`, async () => {
-    using dir = temporaryDir();
-    Deno.writeTextFileSync(`${dir.path}/${word}`, "#!/bin/sh\necho found $1\n", { mode: 0o755 });
-    const lines = executionRenderer()(execution({ cwd: "/", command: [word, "it"] }));
-    const { stdout } = await system(["bash", "-c", lines.join("\n")], {
-      env: { PATH: `${dir.path}:/usr/bin:/bin` },
-    });
-    assert.equal(stdout, "found it\n");
-  });
-}
-
 Deno.test("readHistory() has exports among the commands, with what each command was given", async () => {
   using dir = temporaryDir();
   const session = testSession({ dir: dir.path });
@@ -169,6 +92,7 @@ Deno.test("readHistory() has exports among the commands, with what each command 
       user: "app:app",
       env: { A: "1", TOKEN: null },
       terminal: true,
+      secret: true,
       input: "00ff",
     }),
     { time: "2025-01-02T03:04:05.678Z", set: { PATH: "/opt/bin", KEY: null }, unset: ["B"] },

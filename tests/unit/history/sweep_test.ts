@@ -46,6 +46,7 @@ Deno.test("the first sweep asks for the clock, and the next for what has changed
     begin: 200.5,
     end: 200.75,
     local: 1,
+    localEnd: 1,
     left: 0,
     entries: [
       { path: "/srv/\xc3\xa4 b\n", ctime: 200.1, mtime: 150, isDirectory: false },
