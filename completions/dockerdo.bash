@@ -322,7 +322,7 @@ __dockerdo_declared() {
     *) return 1 ;;
   esac
 }
-__dockerdo_commands='install completions doctor config init attach up overlay build push run exec export forward status history changes dockerfile logs list stop start rm prune'
+__dockerdo_commands='install editor completions doctor config init attach up overlay build push run exec export forward status history changes dockerfile logs list stop start rm prune'
 
 complete -F _dockerdo dockerdo dodo
 

@@ -95,7 +95,7 @@ complete -c dodo -f -w 'dockerdo exec'
 complete -c dockerdo -n __dockerdo_at_command -s h -l help -d 'Print help and exit'
 complete -c dockerdo -n __dockerdo_at_command -l version -d 'Print the version and exit'
 complete -c dockerdo -n __dockerdo_at_command -a help -d 'Print help'
-complete -c dockerdo -n '__dockerdo_in help' -a 'install completions doctor config init attach up overlay build push run exec export forward status history changes dockerfile logs list stop start rm prune'
+complete -c dockerdo -n '__dockerdo_in help' -a 'install editor completions doctor config init attach up overlay build push run exec export forward status history changes dockerfile logs list stop start rm prune'
 complete -c dockerdo -n '__dockerdo_of_exec | string match -q program' -a '(__dockerdo_inside program)'
 complete -c dockerdo -n '__dockerdo_of_exec | string match -q path' -a '(__dockerdo_inside path)'
 
@@ -274,12 +274,12 @@ complete -c dockerdo -n '__dockerdo_in history' -s h -l help -d 'Print help and 
 complete -c dockerdo -n '__dockerdo_in history' -a '(__dockerdo_values sessions | string replace -r \\$ \\tsession)'
 
 complete -c dockerdo -n __dockerdo_at_command -a changes -d 'Show which command or edit changed which files'
-complete -c dockerdo -n '__dockerdo_in changes' -l session -x -a '(__dockerdo_values sessions)' -d 'Use this session instead of the active one'
+complete -c dockerdo -n '__dockerdo_in changes' -l session -x -a '(__dockerdo_values sessions | string replace -r \\$ \\tsession)' -d 'Use this session instead of the active one'
 complete -c dockerdo -n '__dockerdo_in changes' -l json -d 'Print JSON, with every path'
 complete -c dockerdo -n '__dockerdo_in changes' -l all -d 'Print every path instead of folding directories'
 complete -c dockerdo -n '__dockerdo_in changes' -s v -l verbose -d 'Print each child process as a line for the shell'
 complete -c dockerdo -n '__dockerdo_in changes' -s h -l help -d 'Print help and exit'
-complete -c dockerdo -n '__dockerdo_in changes' -a '(__dockerdo_values sessions)'
+complete -c dockerdo -n '__dockerdo_in changes' -a '(__dockerdo_values sessions | string replace -r \\$ \\tsession)'
 
 complete -c dockerdo -n __dockerdo_at_command -a dockerfile -d 'Write a Dockerfile that reproduces the container'
 complete -c dockerdo -n '__dockerdo_in dockerfile' -l session -x -a '(__dockerdo_values sessions | string replace -r \\$ \\tsession)' -d 'Use this session instead of the active one'

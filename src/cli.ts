@@ -89,6 +89,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     load: () => import("./commands/history.ts"),
   },
   changes: {
+    minor: true,
     brief: "Show which command or edit changed which files",
     load: () => import("./commands/changes.ts"),
   },

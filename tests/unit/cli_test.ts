@@ -101,7 +101,9 @@ Deno.test("without a command the overview is on stderr with 2, for --help on std
   const rows = stderr.split("\n");
   const also = rows.find((row) => row.startsWith("Also "))?.slice(5).trim().split(", ") ?? [];
   const listed = rows.flatMap((row) => /^(?:[A-Z][a-z]+)? +([a-z]+) {2,}/.exec(row)?.[1] ?? []);
-  assert.deepEqual(also, ["editor", "completions", "config", "overlay", "logs", "prune"]);
+  assert.deepEqual(also, [
+    ...["editor", "completions", "config", "overlay", "changes", "logs", "prune"],
+  ]);
   assert.deepEqual(listed, VERBS.filter((verb) => !also.includes(verb)));
 });
 
@@ -122,6 +124,7 @@ for (const verb of [...VERBS, "reconnect"]) {
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     assert.match(stdout, new RegExp(`dockerdo ${verb}`));
     const changesNothing = [
+      "editor",
       "completions",
       "doctor",
       "config",
