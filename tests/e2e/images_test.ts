@@ -202,7 +202,7 @@ const CONFINED: readonly (readonly [options: string, says?: RegExp])[] = [
   ["--security-opt no-new-privileges"],
   ["--user 1000"],
   ["--pids-limit 3", /Preparing sshd in the container .* Cannot fork/],
-  ["--memory 6m"],
+  ["--memory 32m"],
 ];
 
 Deno.test("a container that is confined works, or run says what it lacks and leaves nothing", async (t) => {
