@@ -261,7 +261,7 @@ look() {
   groups=\${leader#/proc/}
   if [ "$6" -gt 1 ] && [ "$6" != "$groups" ]; then groups="$6 $groups"; fi
 }
-send() { look; for group in $groups; do kill -s "$1" -- "-$group"; done 2>/dev/null; }
+send() { look; for group in $groups; do kill "-$1" "-$group"; done 2>/dev/null; }
 soon find_leader || exit
 send ${signal}; send CONT
 soon gone || exit

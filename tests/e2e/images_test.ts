@@ -179,6 +179,13 @@ const IMAGES: readonly Image[] = [
       "path=$(command -v $name); case $path in /bin/bb) ;; /*) /bin/bb ln -sf /bin/bb $path ;; esac; done",
     ],
     loginShell: "sh",
+    check: async (user) => {
+      const ended = await user.types(
+        `dodo -w / sleep 333 & until dodo -w / pgrep -f '^sleep 33[3]' >/dev/null; do :; done
+         kill -TERM $!; wait $!; echo $?; until ! dodo -w / pgrep -f '^sleep 33[3]'; do :; done`,
+      );
+      assert.match(ended.stdout, /^143\n/);
+    },
   },
   {
     name: "a read-only root, with few processes and little memory",
