@@ -14,10 +14,11 @@ import type { Session } from "./session/session.ts";
 import { ENGINE, engineScript } from "./ssh/argv.ts";
 import { captureOnRemoteHost } from "./ssh/master.ts";
 
-// $1 the filter. A container that is removed between the two does not make the others fail.
+// $1 the filter; the others are containers without the label. A container that is removed between the two does not make the others fail.
 const INSPECT_LABELLED = `ids=$(docker ps -aq --no-trunc --filter "$1") || exit
 docker info --format "engine={{.ID}}" 2>/dev/null
-[ -z "$ids" ] || docker container inspect $ids`;
+shift
+[ -z "$ids$*" ] || docker container inspect $ids "$@"`;
 
 /** What an engine answers about sessions. */
 export interface EngineAnswer {
@@ -58,14 +59,22 @@ export function otherEngineFailure(session: Session): Failure {
 
 /**
  * Every session's containers on the engine of `session`, running or not, in one question that brings up no
- * control master and takes `limitMs` at most. On a shared host the sessions of others are among them.
+ * control master and takes `limitMs` at most; and the `targets`, by id or name, which have no label. On a shared host
+ * the sessions of others are among them.
  */
 export async function allSessionContainers(
   context: Context,
   session: Session,
-  limitMs: number,
+  { limitMs, targets = [] }: { readonly limitMs: number; readonly targets?: readonly string[] },
 ): Promise<EngineAnswer> {
-  const words = ["sh", "-c", engineScript(INSPECT_LABELLED), "sh", `label=${SESSION_LABEL}`];
+  const words = [
+    "sh",
+    "-c",
+    engineScript(INSPECT_LABELLED),
+    "sh",
+    `label=${SESSION_LABEL}`,
+    ...targets,
+  ];
   const options = { words, readOnly: true, limitMs, detached: true, probe: true };
   const finished = await captureOnRemoteHost(context, session, options);
   if (finished.code === 124) {

@@ -1,7 +1,8 @@
+import { removeHelpers } from "../attach/helper.ts";
 import { plainCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { confirm } from "../confirm.ts";
-import { withHost } from "../lifecycle/connection.ts";
+import { findContainer, withHost } from "../lifecycle/connection.ts";
 import {
   askEngineId,
   isOtherEngine,
@@ -53,12 +54,12 @@ async function prune(context: Context, flags: PruneFlags): Promise<void> {
   const many = found.length === 1 ? "this session" : `these ${found.length} sessions`;
   if (!flags.yes && !await confirm(context, `Remove ${many}, with image and history?`)) return;
   const failures: Failure[] = [];
-  for (const { dir, session } of found) {
+  for (const { dir, session, mount } of found) {
     try {
       if (session === undefined) {
         await forgetDirectory(context, dir);
         await publishHostNames(context);
-      } else await removeIfGone(context, session, flags);
+      } else await removeIfGone(context, session, { ...flags, mount });
     } catch (error) {
       // One that cannot be removed must not keep the others.
       if (!(error instanceof Failure) || error.exitCode > 128) throw error;
@@ -91,7 +92,7 @@ export function reason(
 async function removeIfGone(
   context: Context,
   found: Session,
-  { force }: { readonly force: boolean },
+  { force, mount }: { readonly force: boolean; readonly mount: Surveyed["mount"] },
 ): Promise<void> {
   await withHost(context, found, {
     interactive: false,
@@ -104,11 +105,18 @@ async function removeIfGone(
       if (reached && isOtherEngine(session, await askEngineId(context, engine))) {
         throw otherEngineFailure(session);
       }
-      if (reached && (await ownContainers(context, session)).length > 0) {
+      if (reached && session.attached !== null) {
+        if (await findContainer(context, session) !== undefined) {
+          throw new Failure(`${session.name} has a container again`);
+        }
+        await removeHelpers(context, session);
+      } else if (reached && (await ownContainers(context, session)).length > 0) {
         throw new Failure(`${session.name} has a container again`);
       }
       progress(context, "local", `Removing the session ${session.name}`);
-      await removeSession(context, session, { force: force && !reached, delete: true, reached });
+      // A program that waits in a dead mount keeps it busy, and gets nothing any more.
+      const detach = mount === "dead" || force && !reached;
+      await removeSession(context, session, { force: detach, delete: true, reached });
     },
   });
 }

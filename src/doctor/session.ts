@@ -23,7 +23,9 @@ export async function checkSession(context: Context, session: Session): Promise<
 
 async function containerState(context: Context, session: Session): Promise<string> {
   try {
-    const { engineId, containers } = await allSessionContainers(context, session, HOST_LIMIT_MS);
+    const { engineId, containers } = await allSessionContainers(context, session, {
+      limitMs: HOST_LIMIT_MS,
+    });
     if (isOtherEngine(session, engineId)) return "unknown";
     const own = containers.filter((container) => ownsContainer(session, container));
     return (own.find(({ id }) => id === session.containerId) ?? own[0])?.status ?? "none";

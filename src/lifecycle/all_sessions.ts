@@ -73,12 +73,14 @@ async function askHosts(
 // Any of a host's sessions can be asked: that the files of one are damaged says nothing of the host.
 async function ask(context: Context, sessions: readonly Session[]): Promise<Answer> {
   const end = Date.now() + LIMIT_MS;
+  const targets = sessions.filter(({ attached }) => attached !== null)
+    .flatMap(({ containerId, containerName }) => containerId ?? containerName);
   let failure = new Failure("nobody was asked");
   for (const session of sessions) {
     const limitMs = end - Date.now();
     if (limitMs < WORTH_A_TRY_MS) break;
     try {
-      return await allSessionContainers(context, session, limitMs);
+      return await allSessionContainers(context, session, { limitMs, targets });
     } catch (error) {
       if (!(error instanceof Failure) || error.exitCode > 128) throw error;
       failure = error;
@@ -124,6 +126,9 @@ function judge(
       : container.sessionId === session.id
   );
   const container = own.find(({ id }) => id === session.containerId) ?? own[0];
-  const none = session.attached === null ? "none" : "detached";
+  const target = answer.containers.find((one) => ownsContainer(session, one));
+  // Compose may have made it again under another name.
+  const isGone = session.attached?.compose === null && target === undefined;
+  const none = session.attached === null || isGone ? "none" : "detached";
   return { dir, session, state: container?.status ?? none, mount, problem: null };
 }

@@ -149,6 +149,12 @@ Deno.test("a container is there again after its restart, without a shell dodo ru
   await there("docker", "unpause", bare.id);
   assert.equal((await user.does("dockerdo list --json | grep -c bare")) !== "0\n", true);
   assert.notEqual((await storedSession(user).catch(() => ({ id: dir }))).id, "");
+  // With the container gone for good, prune takes the session, and what is left of its helper.
+  await there("docker", "rm", "-f", bare.id);
+  const pruned = await user.types("dockerdo prune --yes");
+  assert.deepEqual(pruned, { code: 0, stdout: "", stderr: pruned.stderr });
+  assert.match(pruned.stderr, /^bare: its container is gone from reykjavik$/m);
+  assert.equal((await user.does("dockerdo list --json")).trim(), "[]");
 });
 
 Deno.test("a service of compose is found by its labels", async () => {
@@ -178,4 +184,9 @@ Deno.test("a service of compose is found by its labels", async () => {
     (await user.types("dockerdo prune --yes")).stderr,
     "Nothing to remove.\n",
   );
+  // Compose makes it again, under a name of its own choice.
+  await there("docker", "rm", "-f", web.id);
+  await using _again = await target(label("web"));
+  assert.equal(await user.does(`DOCKERDO_SESSION_DIR=${dir} dodo echo again`), "again\n");
+  assert.deepEqual(await states(), ["running"]);
 });

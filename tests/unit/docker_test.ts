@@ -328,7 +328,7 @@ Deno.test("allSessionContainers() asks once, makes no master, and takes a contai
   });
   const context = testContext({ env: fake.env });
   const session = testSession({ socketDir: dir.path });
-  const found = await allSessionContainers(context, session, 3000);
+  const found = await allSessionContainers(context, session, { limitMs: 3000 });
   assert.deepEqual(found, {
     engineId: "ABC:DEF",
     containers: parseContainers(recorded("containers.json")),
@@ -348,7 +348,7 @@ Deno.test("allSessionContainers() gives a host that does not answer up, by name"
   await Deno.writeTextFile(`${dir.path}/ssh`, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
   const context = testContext({ env: { PATH: `${dir.path}:${Deno.env.get("PATH")}` } });
   const session = testSession({ socketDir: dir.path });
-  await assert.rejects(within(10_000, allSessionContainers(context, session, 1000)), {
+  await assert.rejects(within(10_000, allSessionContainers(context, session, { limitMs: 1000 })), {
     message: "reykjavik has not answered within 1 s",
   });
 });
