@@ -40,7 +40,8 @@ testWith(
     const words = ["run", "--quiet", "--no-prompt", "--config", `${ROOT}deno.json`, "-P"];
     const line = quoteAll([Deno.execPath(), ...words, `${ROOT}main.ts`, "frobnicate-it"]);
     const seen = async (env: Readonly<Record<string, string>>): Promise<string> => {
-      const all = { HOME: Deno.env.get("HOME") ?? "/", TERM: "xterm", ...env };
+      const { NO_COLOR: _, ...own } = Deno.env.toObject();
+      const all = { ...own, TERM: "xterm", ...env };
       return (await system(["script", "-qec", line, "/dev/null"], { env: all })).stdout;
     };
     const rest =
