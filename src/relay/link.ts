@@ -44,6 +44,8 @@ const ASLEEP_MS = 2000;
 const CLOCKS_PART_MS = 1500;
 /** Milliseconds until the first and the last new attempt to connect. */
 const RETRY_MS = 100, RETRY_LATEST_MS = 5000;
+/** Milliseconds below which a connection's life is short: the next one is not tried at once. */
+const SHORT_LIFE_MS = 5000;
 /** Milliseconds between attempts while somebody waits. */
 const RETRY_HURRIED_MS = 500;
 /** Milliseconds of round trip above which a link is far. */
@@ -78,6 +80,8 @@ export class Link {
   #out: Outbox | undefined;
   #waiters = new Set<{ until: number; done: (up: boolean) => void }>();
   #retry: { at: number; done: () => void } | undefined;
+  #pause = RETRY_MS;
+  #upAt = -Infinity;
   readonly #ticker: ReturnType<typeof setInterval>;
   readonly #pace: number;
   #tickedAt = performance.now();
@@ -215,7 +219,7 @@ export class Link {
       return (await child.status).code || 1;
     }
     this.#state = "up";
-    this.#heardAt = performance.now();
+    this.#heardAt = this.#upAt = performance.now();
     // From here on, and not before: had it ended already, nobody else would ever tell.
     void reading.then(() => this.#end === end && this.#state !== "closed" && this.#lost());
     onConnect();
@@ -339,7 +343,9 @@ export class Link {
   }
 
   async #reconnect(): Promise<void> {
-    let pause = RETRY_MS;
+    // A server that greets and hangs up would have us start ssh without an end.
+    if (performance.now() - this.#upAt < SHORT_LIFE_MS * this.#pace) await this.#waitToRetry();
+    else this.#pause = RETRY_MS;
     while (this.#state === "down") {
       try {
         if (await this.#connect(this.options.onReconnect) === undefined) {
@@ -349,13 +355,17 @@ export class Link {
       } catch (error) {
         this.options.log(`ssh cannot be started: ${error}`);
       }
-      const wait = this.#waiters.size > 0 ? Math.min(pause, RETRY_HURRIED_MS) : pause;
-      await new Promise<void>((done) =>
-        this.#retry = { at: performance.now() + wait * this.#pace, done }
-      );
-      this.#retry = undefined;
-      pause = Math.min(pause * 2, RETRY_LATEST_MS);
+      await this.#waitToRetry();
     }
+  }
+
+  async #waitToRetry(): Promise<void> {
+    const wait = this.#waiters.size > 0 ? Math.min(this.#pause, RETRY_HURRIED_MS) : this.#pause;
+    this.#pause = Math.min(this.#pause * 2, RETRY_LATEST_MS);
+    await new Promise<void>((done) =>
+      this.#retry = { at: performance.now() + wait * this.#pace, done }
+    );
+    this.#retry = undefined;
   }
 
   #failPending(): void {

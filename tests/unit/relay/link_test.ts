@@ -44,6 +44,27 @@ Deno.test("a server that ends as soon as it has greeted is replaced", async () =
   });
 });
 
+Deno.test("a server that greets and hangs up at once is not replaced without a pause", async () => {
+  let count = 0;
+  const log: string[] = [];
+  const link = new Link({
+    start: () => {
+      count++;
+      return new Fake((server, type) => type === Type.INIT && server.hangUp());
+    },
+    onReconnect: () => {},
+    log: (text) => log.push(text),
+    pace: 1000,
+  });
+  try {
+    assert.deepEqual(await link.open(), { ok: true });
+    await until(() => log.includes("connection lost"));
+    assert.equal(count, 1);
+  } finally {
+    link.close();
+  }
+});
+
 Deno.test("a silent server whose output stays open after its end is replaced", async () => {
   const servers = (count: number) => count === 1 ? new Fake(() => {}) : obliging();
   await linked(servers, async (link, log) => {
