@@ -159,12 +159,16 @@ function hasMasterSocket(session: Session): boolean {
   }
 }
 
-async function bringBack(context: Context & Needs, session: Session): Promise<Session> {
+async function bringBack(
+  context: Context & Needs,
+  session: Session,
+  options: { readonly gone?: string | null } = {},
+): Promise<Session> {
   const { reconnect } = await context.loadConnection();
   const interactive = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
   // In a pipe the command's stderr is the command's alone.
   const quiet = interactive ? context : { ...context, stderr: () => {} };
-  return await reconnect(quiet, session, { interactive });
+  return await reconnect(quiet, session, { interactive, ...options });
 }
 
 /** The container's directory for the local one: the same below the mount, else the image's WORKDIR. */
@@ -294,7 +298,13 @@ async function runInContainer(
   // Also docker's own code where the container does not take a command.
   if (code === 1 && byDocker) {
     const why = await (await context.loadRefusal()).refusal(context, session);
-    if (why === "gone") throw await connectionLost(context, session);
+    if (why === "gone") {
+      await bringBack(context, session, { gone: session.containerId });
+      throw new Failure(
+        `the container of ${session.name} is another one now; the command was not run`,
+        { hint: "The session uses the new container: run the command again." },
+      );
+    }
     if (why !== undefined) throw why;
   }
   if (code !== 255) return code;

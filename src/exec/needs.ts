@@ -63,7 +63,7 @@ export interface Needs {
     readonly reconnect: (
       context: Context,
       session: Session,
-      options: { readonly interactive: boolean },
+      options: { readonly interactive: boolean; readonly gone?: string | null },
     ) => Promise<Session>;
     readonly isSameMaster: (context: Context, session: Session, began: number) => Promise<boolean>;
   }>;

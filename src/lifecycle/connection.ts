@@ -217,18 +217,22 @@ function answerOf(text: string, name: string): string {
 /**
  * Brings everything back that a session with a running container needs, in whatever state it is: after a
  * reboot, a killed master, a restarted container. One process at a time; the others find it done. A container
- * that does not run is a failure that says so.
+ * that does not run is a failure that says so. With `gone`, a docker id that is no container any more, a connection
+ * to that one does not count, though it still seems to be up.
  */
 export async function reconnect(
   context: Context,
   found: Session,
-  { interactive }: { readonly interactive: boolean },
+  { interactive, gone }: { readonly interactive: boolean; readonly gone?: string | null },
 ): Promise<Session> {
   try {
     return await withHost(context, found, {
       interactive,
       buildDir: true,
-      action: (session) => bringContainerBack(context, session),
+      action: async (session) => {
+        if (session.containerId === gone) await stopMaster(context, session, "container");
+        return await bringContainerBack(context, session);
+      },
     });
   } finally {
     // A dodo may run for hours.

@@ -44,7 +44,7 @@ const ASLEEP_MS = 2000;
 const CLOCKS_PART_MS = 1500;
 /** Milliseconds until the first and the last new attempt to connect. */
 const RETRY_MS = 100, RETRY_LATEST_MS = 5000;
-/** Milliseconds below which a connection's life is short: the next one is not tried at once. */
+/** Milliseconds of a connection's life below which the next one waits: a server may hang up each time. */
 const SHORT_LIFE_MS = 5000;
 /** Milliseconds between attempts while somebody waits. */
 const RETRY_HURRIED_MS = 500;
@@ -343,7 +343,6 @@ export class Link {
   }
 
   async #reconnect(): Promise<void> {
-    // A server that greets and hangs up would have us start ssh without an end.
     if (performance.now() - this.#upAt < SHORT_LIFE_MS * this.#pace) await this.#waitToRetry();
     else this.#pause = RETRY_MS;
     while (this.#state === "down") {
