@@ -95,7 +95,9 @@ async function verified(
       `It is not known that these changed anything; the build runs them again:\n${lines}`,
     );
     if (!await confirm(context, "Build with them?")) {
-      throw new Failure("nothing was built", { hint: "--edit takes commands out of the plan." });
+      throw new Failure("nothing was built", {
+        hint: "Without --verify, dockerdo dockerfile writes the file and builds nothing.",
+      });
     }
   }
   const temporary = flags.output === undefined
