@@ -92,5 +92,13 @@ groups=$(inside $$ "" /bin/cat /etc/group 2>/dev/null | awk -F: -v name="$name" 
 chroot --userspec="$uid:$gid" --groups="$groups" / sleep 43200 </dev/null >/dev/null 2>&1 &
 anchor=$!
 trap 'kill "$anchor" 2>/dev/null' EXIT HUP INT TERM
-until [ "$(stat -c %u "/proc/$anchor")" = "$uid" ]; do sleep 0.05; done
+tries=0
+until [ "$(stat -c %u "/proc/$anchor" 2>/dev/null)" = "$uid" ]; do
+  tries=$((tries + 1))
+  if [ "$tries" -gt 200 ] || ! kill -0 "$anchor" 2>/dev/null; then
+    echo "dockerdo: no process in the helper can be of the user $uid" >&2
+    exit 1
+  fi
+  sleep 0.05
+done
 serve "$anchor" "--userspec=$uid:$gid --groups=$groups"
