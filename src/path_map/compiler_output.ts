@@ -1,8 +1,7 @@
+import type { Bytes } from "../bytes.ts";
 import { byteString } from "./json_scan.ts";
 import { locatePath, type PathMap, percentEncode } from "./paths.ts";
 import { pathsIn } from "./path_shapes.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A line that is longer passes as it is: no compiler prints a path that far to the right. */
 const LONGEST_LINE = 16_384;

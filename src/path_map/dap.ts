@@ -1,3 +1,4 @@
+import type { Bytes } from "../bytes.ts";
 import table from "./dap_places.json" with { type: "json" };
 import { Documents, followLink, textOf } from "./documents.ts";
 import { quote } from "../quote.ts";
@@ -11,13 +12,12 @@ import {
   NotJson,
   utf8,
 } from "./json_scan.ts";
-import type { Surroundings, Translated } from "./lsp.ts";
+import type { Surroundings, Translated } from "./translator.ts";
 import { locatePath, type PathMap } from "./paths.ts";
 import { Places, type PlaceTable } from "./places.ts";
 import { type Found, members, messageMembers, Rewriter } from "./rewrite.ts";
 import { mapWord } from "./words.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
 type Range = { readonly from: number; readonly to: number };
 type Side = "editor" | "adapter";
 

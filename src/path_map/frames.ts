@@ -1,6 +1,5 @@
+import type { Bytes } from "../bytes.ts";
 import { byteString } from "./json_scan.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A part of a stream of the base protocol that LSP and DAP share. */
 export interface Part {

@@ -21,7 +21,7 @@ const QUOTED = /(?:^|[^\s:,[{(=] )"$|^"$/;
 const NAME = "[^\\s:()\"'`,;<>|\\[\\]\\0]";
 // Brackets and colons belong to a name where they do not look like the end of a path: app/(auth)/[id].ts, a:b.c.
 const STEP = `(?:${NAME}|[([]${NAME}*[)\\]]|:(?=[^\\s\\d:/.(]))`;
-// A space is believed where the word behind it looks like a part of a path.
+// A space belongs to a path if the word after it looks like a part of a path.
 const PATH = `/${STEP}+(?: (?!/)(?=${NAME}*[./][A-Za-z])${STEP}+){0,8}`;
 const LINE =
   "(?::\\d+(?![A-Za-z\\d/.])|\\(\\d+(?:,\\s?\\d+)?\\)|:\\(\\.|[\"']?,? (?:on )?line \\d|: line \\d)";

@@ -1,4 +1,5 @@
-import { LspTranslator, type Surroundings } from "../../../src/path_map/lsp.ts";
+import { LspTranslator } from "../../../src/path_map/lsp.ts";
+import { type Surroundings } from "../../../src/path_map/translator.ts";
 import { PathMap } from "../../../src/path_map/paths.ts";
 
 /** Where the tests' container is mounted. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { DapTranslator } from "../../../src/path_map/dap.ts";
-import type { Translated } from "../../../src/path_map/lsp.ts";
+import type { Translated } from "../../../src/path_map/translator.ts";
 import { PathMap } from "../../../src/path_map/paths.ts";
 import { MOUNT } from "./conversation.ts";
 

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import { FrameReader, headFor } from "../../../src/path_map/frames.ts";
-import { LspTranslator, type Translated } from "../../../src/path_map/lsp.ts";
+import { LspTranslator } from "../../../src/path_map/lsp.ts";
+import { type Translated } from "../../../src/path_map/translator.ts";
 import { PathMap } from "../../../src/path_map/paths.ts";
 import conversations from "../recorded/lsp_conversations.json" with { type: "json" };
 
