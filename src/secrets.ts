@@ -49,7 +49,7 @@ export function hasSecret(words: readonly string[]): boolean {
   return maskSecrets(words) !== words;
 }
 
-/** The words of a command with `…` for each secret in them; the same array where there is none. */
+/** The arguments of a command with `…` for each secret in them; the same array where there is no secret. */
 export function maskSecrets(words: readonly string[]): readonly string[] {
   let isValue = false;
   const masked = words.map((word, at) => {

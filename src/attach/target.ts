@@ -40,8 +40,8 @@ async function serviceContainers(
 }
 
 /**
- * The container that compose has made again of an attached session's service, under whatever name; undefined where
- * there is none, or where several could be it.
+ * The container that compose has made again for the service of an attached session, under whatever name; undefined
+ * if there is no such container, or more than one.
  */
 export async function findRecreated(
   context: Context,

@@ -1,7 +1,8 @@
 import { Failure } from "../error.ts";
 import { DapTranslator } from "../path_map/dap.ts";
 import { frame, FrameReader, headFor, type Part } from "../path_map/frames.ts";
-import { LspTranslator, type Surroundings, type Translated } from "../path_map/lsp.ts";
+import { LspTranslator } from "../path_map/lsp.ts";
+import { type Surroundings, type Translated } from "../path_map/translator.ts";
 import { mappedOutput, writeAll } from "./mapped_output.ts";
 import { PathMap } from "../path_map/paths.ts";
 import type { Context } from "../process/context.ts";

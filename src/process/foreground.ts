@@ -14,8 +14,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 // It prints the signals that are ignored, as we inherited them and before it ignores more. Then it waits for a line
 // that never comes: the end of its stdin is the end of us. $1 the child's pid, $2 a file for a note about our stdin,
-// which is the child's, or nothing, $3 the note's mark, then the guard. Deno may not look at its own stdin; a child
-// that has ended by now has none.
+// which is the child's, or nothing, $3 the note's mark, then the guard. Deno may not look at its own stdin; of a
+// child that has ended by now there is no note.
 const GUARDIAN = `while read -r name mask; do
   if [ "$name" = SigIgn: ]; then break; fi
 done 2>/dev/null </proc/self/status

@@ -28,14 +28,14 @@ const PLAIN = new Set([
 ]);
 const ALWAYS_SPECIAL = ["/proc", "/sys", "/dev"];
 
-/** What the kernel makes up; below the first such mount there may be others. */
-const KERNEL = new Set(["proc", "sysfs"]);
+/** The file systems of /proc and /sys; below the first such mount there may be others. */
+const PROC_AND_SYS = new Set(["proc", "sysfs"]);
 const PIECE = 32 * 1024;
 const LONGEST = 1 << 20;
 
 export class Areas {
   #mounts = new Map<string, boolean>(ALWAYS_SPECIAL.map((path) => [path, false]));
-  #kernel: ReadonlySet<string> = new Set();
+  #procAndSys: ReadonlySet<string> = new Set();
   #offset: number | undefined;
   #boot: string | undefined;
 
@@ -57,7 +57,7 @@ export class Areas {
     readAll(link, "/proc/self/mountinfo", (text) => {
       if (text === undefined) return;
       this.#mounts = parseMounts(text);
-      this.#kernel = parseKernelMounts(text);
+      this.#procAndSys = parseProcAndSys(text);
     });
   }
 
@@ -80,8 +80,8 @@ export class Areas {
    * Whether a directory is the server's /proc or /sys, whose names are listed to nobody: a program that walks the
    * mount would fall into a tree without an end. What is named there is there.
    */
-  isKernel(path: string): boolean {
-    return this.#kernel.has(path);
+  isProcOrSys(path: string): boolean {
+    return this.#procAndSys.has(path);
   }
 
   /**
@@ -101,8 +101,8 @@ export function parseMounts(text: string): Map<string, boolean> {
 }
 
 /** The outermost mount points of proc and sysfs. */
-export function parseKernelMounts(text: string): ReadonlySet<string> {
-  const paths = mountsIn(text).filter(({ type }) => KERNEL.has(type)).map(({ path }) => path);
+export function parseProcAndSys(text: string): ReadonlySet<string> {
+  const paths = mountsIn(text).filter(({ type }) => PROC_AND_SYS.has(type)).map(({ path }) => path);
   return new Set(paths.filter((path) => !paths.some((above) => path.startsWith(`${above}/`))));
 }
 

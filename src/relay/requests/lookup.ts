@@ -121,12 +121,12 @@ function linksAhead(core: Core, path: string): void {
   }
 }
 
-/** What a directory lists whose names are listed to nobody: see {@link Areas.isKernel}. */
+/** What a directory lists whose names are listed to nobody: see {@link Areas.isProcOrSys}. */
 const NOTHING = new Listing();
 
 export function opendir(core: Core, request: Request): void {
   const given = request.fields().text();
-  if (core.areas.isKernel(given)) {
+  if (core.areas.isProcOrSys(given)) {
     const handle = core.handles.create(given, 0);
     handle.entries = NOTHING;
     return core.handOut(request, handle);

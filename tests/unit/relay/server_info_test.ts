@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseKernelMounts, parseMounts } from "../../../src/relay/server_info.ts";
+import { parseMounts, parseProcAndSys } from "../../../src/relay/server_info.ts";
 
 const MOUNTINFO = `700 600 0:52 / / rw,relatime master:1 - overlay overlay rw,lowerdir=/x
 701 700 0:55 / /proc rw,nosuid - proc proc rw
@@ -21,5 +21,5 @@ Deno.test("what may be kept and what the kernel makes up is read from mountinfo 
     ["/host/proc", false],
     ["/proc/bus", false],
   ]);
-  assert.deepEqual([...parseKernelMounts(MOUNTINFO)], ["/proc", "/sys", "/host/proc"]);
+  assert.deepEqual([...parseProcAndSys(MOUNTINFO)], ["/proc", "/sys", "/host/proc"]);
 });
