@@ -7,6 +7,7 @@ import { endingAsText } from "./src/error.ts";
 const connection = "./src/lifecycle/connection.ts";
 const translation = "./src/exec/translation.ts";
 const refusal = "./src/exec/refusal.ts";
+const place = "./src/exec/place.ts";
 const help = "./src/command_line/describe.ts";
 const context = hostContext();
 Deno.exit(
@@ -17,6 +18,7 @@ Deno.exit(
         loadConnection: () => import(connection),
         loadTranslation: () => import(translation),
         loadRefusal: () => import(refusal),
+        loadPlace: () => import(place),
         loadHelp: () => import(help),
       }),
   ),

@@ -139,6 +139,7 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
       loadConnection: () => import("./lifecycle/connection.ts"),
       loadTranslation: () => import("./exec/translation.ts"),
       loadRefusal: () => import("./exec/refusal.ts"),
+      loadPlace: () => import("./exec/place.ts"),
       loadHelp: () => import("./command_line/describe.ts"),
     });
   }

@@ -257,6 +257,9 @@ async function runInContainer(
     });
   const argv = byDocker
     ? asUser(session, {
+      place: context.dryRun || session.remoteHost === null
+        ? "shared"
+        : await (await context.loadPlace()).takePlace(session, { terminal }),
       words,
       env,
       user: user ?? session.attached?.user ?? "",
@@ -324,7 +327,8 @@ function hasSize(): boolean {
 // ssh has no word for another user's uid and gid: docker has.
 function asUser(
   session: Session,
-  { words, env, user, terminal, cwd }: {
+  { place, words, env, user, terminal, cwd }: {
+    readonly place: "shared" | "own";
     readonly words: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     /** Empty: the container's own. */
@@ -340,7 +344,8 @@ function asUser(
   const options = [terminal ? "-it" : "-i", ...keys, "-w", cwd, ...who, ...variables];
   const argv = ["exec", ...options, session.containerId ?? "", ...words];
   // Beyond the host's MaxSessions ssh goes on by a connection of its own, and would report it on the command's stderr.
-  return onEngine(session, argv, { terminal, options: ["-o", "LogLevel=FATAL"] });
+  const alone = place === "own" ? "ControlPath=none" : "LogLevel=FATAL";
+  return onEngine(session, argv, { terminal, options: ["-o", alone] });
 }
 
 // Only a look at the container can tell a lost link from a container that has ended.

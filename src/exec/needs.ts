@@ -58,6 +58,13 @@ export interface Needs {
       session: Session,
     ) => Promise<Failure | "gone" | undefined>;
   }>;
+  /** What waits for a place in the connection to the remote host, for a command by docker exec. */
+  readonly loadPlace: () => Promise<{
+    readonly takePlace: (
+      session: Session,
+      options: { readonly terminal: boolean },
+    ) => Promise<"shared" | "own">;
+  }>;
   /** What brings a dead link up again. */
   readonly loadConnection: () => Promise<{
     readonly reconnect: (

@@ -108,6 +108,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
+/** The lock files that count the commands by docker exec in the connection to the remote host. */
+export const PLACES = ["place-0", "place-1", "place-2", "place-3", "place-4", "place-5"] as const;
+
 /** The files of a session directory; `rm --delete` removes these and names any other. */
 export const SESSION_FILES = [
   "session.json",
@@ -131,6 +134,8 @@ export const SESSION_FILES = [
   "forwards.json",
   "forwards.json~",
   "forwards.lock",
+  "place-turn",
+  ...PLACES,
   "mount-remote.log",
   "mount-container.log",
 ] as const;

@@ -518,6 +518,18 @@ Deno.test("a link that sleeps ends dodo with a sentence, and the next one after 
   });
 });
 
+Deno.test("sixty as another user, thirty at once, all succeed without a word of ssh", async () => {
+  await using user = await ready("many");
+  const { code, stdout, stderr } = await user.types(
+    "seq 60 | xargs -P 30 -I{} dodo -u daemon -w / echo {} | sort -n | tr '\\n' ' '",
+  );
+  assert.deepEqual({ code, stdout, stderr }, {
+    code: 0,
+    stdout: Array.from({ length: 60 }, (_, at) => `${at + 1} `).join(""),
+    stderr: "",
+  });
+});
+
 bothWays(
   "-u runs the command as another user, by name or number, with docker's environment",
   async (ready) => {

@@ -23,6 +23,8 @@ interface Host {
   /** On london. */
   readonly before?: (user: User) => Promise<unknown>;
   readonly after?: (user: User) => Promise<unknown>;
+  /** What is special about it, while the container runs. */
+  readonly check?: (user: User) => Promise<unknown>;
   /** What its login shell writes before the output of dodo -u, which goes through it. */
   readonly noise?: string;
   /** What says why it cannot work, or not all of it, and the sentence. */
@@ -51,6 +53,13 @@ const HOSTS: readonly Host[] = [
   {
     name: "one session for each connection",
     sshd: ["MaxSessions 1"],
+    check: async (user) =>
+      assert.deepEqual(
+        await user.types(
+          "seq 20 | xargs -P 20 -I{} dodo -u daemon -w / echo {} | sort -n | tail -1",
+        ),
+        { code: 0, stdout: "20\n", stderr: "" },
+      ),
   },
   {
     name: "MaxStartups 2, behind a jump host with a RemoteCommand",
@@ -221,6 +230,7 @@ Deno.test("remote hosts, each through a session's whole life, or a sentence", as
           quiet: true,
           noise: host.noise ?? "",
           who: "root",
+          check: host.check,
         });
       } finally {
         await host.after?.(user);
