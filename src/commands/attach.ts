@@ -101,7 +101,8 @@ async function attach(context: Context, flags: AttachFlags, ...words: string[]):
   }));
   undo.defer(() => removeHelpers(quiet, session));
   undo.defer(() => disconnectContainer(quiet, session, { force: true }));
-  const key = await findPublicKey(context, (await loadConfig(context)).ssh_key_path);
+  const { ssh_key_path } = await loadConfig(context);
+  const key = await findPublicKey(context, ssh_key_path, session);
   await connectContainer(context, session, { containerId: target.id, key });
   undo.move();
   const who = user ?? (target.user || "root");

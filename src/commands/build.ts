@@ -64,7 +64,7 @@ export async function build(
   parseReference(imageTag);
   const remote = flags.remote && found.remoteHost !== null;
   const session = remote ? await reachRemoteHost(context, found, { interactive: true }) : found;
-  const key = await findPublicKey(context, config.ssh_key_path);
+  const key = await findPublicKey(context, config.ssh_key_path, session);
   const dockerfile = await findDockerfile(context, session, config.default_distro);
 
   const began = Date.now();

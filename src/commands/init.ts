@@ -253,11 +253,11 @@ export async function makeSessionDir(
   undo.defer(() => Deno.remove(socketDir, { recursive: true }).catch(() => {}));
   const session = { ...planned, dir, socketDir };
   await saveSession(session);
-  await writeSshConfig(session, undefined);
+  await writeSshConfig(context, session, { endpoint: undefined });
   for (const [file, fish] of [["activate", false], ["activate.fish", true]] as const) {
     await Deno.writeTextFile(`${dir}/${file}`, activateScript(session, { fish }), { mode: 0o700 });
   }
-  await writeHostBlock(session, undefined);
+  await writeHostBlock(context, session, { endpoint: undefined });
   deferUndo(undo, context, async () => {
     await forgetSession(context, session);
     await publishHostNames(context);

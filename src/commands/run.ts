@@ -108,7 +108,7 @@ export async function runContainer(
         otherwise: stored.record,
         mount,
       });
-      const key = await findPublicKey(context, config.ssh_key_path);
+      const key = await findPublicKey(context, config.ssh_key_path, stored);
       await bringUp(context, { ...stored, connect, mount, record }, { key, runArguments });
     },
   });

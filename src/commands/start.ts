@@ -81,7 +81,7 @@ async function startContainer(
   if (container === undefined) {
     throw new Failure(`the session ${session.name} has no container`, { hint: "dockerdo run" });
   }
-  const key = await findPublicKey(context, config.ssh_key_path);
+  const key = await findPublicKey(context, config.ssh_key_path, session);
   if (container.status !== "running" && session.attached !== null) {
     throw new Failure(`${container.name} is ${container.status}, and is not dockerdo's to start`, {
       hint: `Start it as it was started, then: dockerdo start ${session.name}`,

@@ -98,7 +98,7 @@ export const CONFIG = {
     storedBy: ({ mount }) => mount,
   }),
   ssh_key_path: optional(values.keyPath, {
-    about: "Your public key. Default: the first of the ssh agent, else that of ~/.ssh. " +
+    about: "Your public key. Default: the one that ssh offers to the remote host. " +
       "A relative path starts at the configuration file.",
   }),
   always_record_inotify: key(values.flag, true, {

@@ -44,7 +44,7 @@ export async function* diagnose(
   const host = remote ?? (known === undefined ? configured(config) : known.remoteHost ?? undefined);
   const checks: [string, Check][] = [
     ["ssh", () => checkSsh(context, system)],
-    ["ssh key", () => checkKey(context, config)],
+    ["ssh key", () => checkKey(context, config, { remoteHost: host ?? null })],
     ["sshfs", () => checkSshfs(context, system)],
     ["FUSE", () => checkFuse(context, system)],
     ["docker here", () => checkDocker(context, { system, needed: host === undefined })],

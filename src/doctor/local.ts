@@ -2,11 +2,13 @@ import { loadConfig } from "../config/config.ts";
 import { configPath } from "../config/yaml_file.ts";
 import { type UserConfig } from "../config/schema.ts";
 import { Failure } from "../error.ts";
+import { readPrivateKey } from "../ssh/private_key.ts";
 import { findPublicKey } from "../ssh/public_key.ts";
 import { userDirectory } from "../paths.ts";
 import { capture, type Finished } from "../process/child.ts";
 import { isOnPath } from "../process/search_path.ts";
 import { type Context } from "../process/context.ts";
+import type { Session } from "../session/session.ts";
 import { quote } from "../quote.ts";
 import { LONGEST_SOCKET_PATH, socketPlace } from "../ssh/master.ts";
 import { ASK_DOCKER, judgeDocker, judgeSpace } from "./docker.ts";
@@ -72,13 +74,14 @@ export async function checkSsh(context: Context, system: System): Promise<Findin
 export async function checkKey(
   context: Context,
   config: UserConfig | undefined,
+  session: Pick<Session, "remoteHost">,
 ): Promise<Finding[]> {
   const agent = await look(context, ["ssh-add", "-l"]).catch(() => undefined);
   const held = agent?.code === 0 ? agent.stdout.trim().split("\n").length : 0;
   let said = "";
   const quiet = { ...context, stderr: (text: string) => void (said += text) };
   try {
-    const { line, file } = await findPublicKey(quiet, config?.ssh_key_path ?? null);
+    const { line, file } = await findPublicKey(quiet, config?.ssh_key_path ?? null, session);
     const name = file ?? `the agent's ${line.split(" ", 1)[0]}`;
     const key = said === ""
       ? ok("ssh key", name)
@@ -86,7 +89,7 @@ export async function checkKey(
     return [key, await judgeAgent({ file, held, runs: agent !== undefined && agent.code !== 2 })];
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const remedy = error.message.startsWith("there is no ssh key")
+    const remedy = error.message.startsWith("no ssh key")
       ? "ssh-keygen -t ed25519"
       : error.hint ?? "ssh-keygen -t ed25519";
     return [missing("ssh key", error.message, remedy)];
@@ -103,23 +106,12 @@ async function judgeAgent(
   if (held > 0) return ok("ssh agent", `holds ${held} ${held === 1 ? "key" : "keys"}`);
   const state = runs ? "holds no key" : "none";
   const text = file === null ? "" : await Deno.readTextFile(file).catch(() => "");
-  if (!isEncrypted(text)) return ok("ssh agent", `${state}; ${file} needs none`);
+  if (readPrivateKey(text)?.encrypted !== true) {
+    return ok("ssh agent", `${state}; ${file} needs none`);
+  }
   const start = runs ? "" : 'eval "$(ssh-agent)" && ';
   const why = `${state}, and ${file} has a passphrase, which only a terminal can be asked for`;
   return warning("ssh agent", why, `${start}ssh-add ${quote(file ?? "")}`);
-}
-
-/** Whether the text of a private key file is locked by a passphrase (PROTOCOL.key of OpenSSH; PEM). */
-export function isEncrypted(privateKey: string): boolean {
-  if (/^Proc-Type: 4,ENCRYPTED|BEGIN ENCRYPTED PRIVATE KEY/m.test(privateKey)) return true;
-  const body = /BEGIN OPENSSH PRIVATE KEY-----([^-]+)-----END/.exec(privateKey)?.[1];
-  if (body === undefined) return false;
-  try {
-    // "openssh-key-v1", a NUL, then the cipher's name with its length in four bytes in front.
-    return !atob(body.replaceAll(/\s/g, "")).slice(15).startsWith("\0\0\0\x04none");
-  } catch {
-    return false;
-  }
 }
 
 export async function checkSshfs(context: Context, system: System): Promise<Finding[]> {

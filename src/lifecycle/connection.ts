@@ -127,8 +127,8 @@ async function ensureSocketDir(context: Context, session: Session): Promise<Sess
     await endLostMasters(context, stored, "container");
     await endLostMasters(context, stored, "remote");
     const moved = { ...stored, socketDir: await makeSocketDir(context, stored.id) };
-    await writeSshConfig(moved, undefined);
-    await writeHostBlock(moved, undefined);
+    await writeSshConfig(context, moved, { endpoint: undefined });
+    await writeHostBlock(context, moved, { endpoint: undefined });
     await publishHostNames(context);
     return moved;
   });
@@ -190,8 +190,8 @@ export async function connectContainer(
       ...stored.attached !== null && container !== undefined && { containerName: container.name },
     }),
   );
-  await writeSshConfig(connected, endpoint);
-  await writeHostBlock(connected, endpoint);
+  await writeSshConfig(context, connected, { endpoint });
+  await writeHostBlock(context, connected, { endpoint });
   await publishHostNames(context);
   await startContainerMaster(context, connected, sshdIn);
   if (session.attached === null) await checkLoginShell(context, connected);
@@ -257,7 +257,8 @@ async function bringContainerBack(context: Context, session: Session): Promise<S
       },
     );
   }
-  const key = await findPublicKey(context, (await loadConfig(context)).ssh_key_path);
+  const { ssh_key_path } = await loadConfig(context);
+  const key = await findPublicKey(context, ssh_key_path, session);
   return await connectContainer(context, session, { containerId: container.id, key });
 }
 

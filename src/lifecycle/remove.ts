@@ -37,7 +37,7 @@ export async function removeSession(
     session.dir,
     (stored) => ({ ...stored, containerId: null }),
   );
-  if (!whole) await writeHostBlock(left, undefined);
+  if (!whole) await writeHostBlock(context, left, { endpoint: undefined });
   if (whole) {
     await removeOverlay(session);
     try {

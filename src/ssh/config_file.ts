@@ -1,6 +1,8 @@
+import type { Context } from "../process/context.ts";
 import { quoteAll, quoteForLogin } from "../quote.ts";
 import type { RemoteHost } from "../session/remote_host.ts";
 import type { Session } from "../session/session.ts";
+import { OUR_SETTINGS, type UserSettings, userSettings } from "./user_settings.ts";
 import { type Destination, ENGINE, socketPath, sshConfigPath, sshTo } from "./argv.ts";
 
 /** Where the container's sshd is: reached through docker, or listening on a port of the remote's loopback. */
@@ -26,11 +28,15 @@ export function execAsRoot(containerId: string, words: readonly string[]): strin
  * the container, where they would offer keys, variables and forwards to whoever is in it. (`Match exec` in a file
  * that is included is run even below a `Host` that does not match.)
  */
-export function containerConfig(session: Session, endpoint: ContainerEndpoint | undefined): string {
+export function containerConfig(
+  session: Session,
+  endpoint: ContainerEndpoint | undefined,
+  { settings = OUR_SETTINGS }: { readonly settings?: UserSettings } = {},
+): string {
   const lines = endpoint === undefined ? [] : [block("container", [
-    ...routeLines(session, endpoint),
+    ...routeLines(session, endpoint, { settings }),
     `User ${session.user}`,
-    ...shared(session, "container"),
+    ...shared(session, "container", { settings }),
     `HostKeyAlias dockerdo-${session.id}`,
     `UserKnownHostsFile ${configValue(`${session.dir}/known_hosts`)}`,
     "GlobalKnownHostsFile /dev/null",
@@ -44,6 +50,7 @@ export function containerConfig(session: Session, endpoint: ContainerEndpoint | 
     "CanonicalizeHostname no",
     "PubkeyAuthentication yes",
     "PreferredAuthentications publickey",
+    ...agentLines(settings),
     ...(session.identityFile === null ? [] : [
       `IdentityFile ${configValue(session.identityFile)}`,
       "IdentitiesOnly yes",
@@ -67,14 +74,17 @@ export function containerConfig(session: Session, endpoint: ContainerEndpoint | 
 export function remoteConfig(
   { name, user, port }: RemoteHost,
   session: Session,
-  system: string,
+  { system, settings = OUR_SETTINGS }: {
+    readonly system: string;
+    readonly settings?: UserSettings;
+  },
 ): string {
   return [
     "# Written by dockerdo. The container's configuration is ssh_config, beside this file.",
     block(name, [
       ...(user === null ? [] : [`User ${user}`]),
       ...(port === null ? [] : [`Port ${port}`]),
-      ...shared(session, "remote"),
+      ...shared(session, "remote", { settings }),
     ]),
     "Match all",
     "Include ~/.ssh/config",
@@ -114,15 +124,26 @@ function block(host: string, lines: readonly string[]): string {
   return [`Host ${host}`, ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
-function shared(session: Session, destination: Destination): string[] {
+/** The agent by which ssh finds keys, where the user's configuration names one. */
+export function agentLines({ identityAgent }: UserSettings): string[] {
+  if (identityAgent === undefined) return [];
+  const isPath = identityAgent.startsWith("/");
+  return [`IdentityAgent ${isPath ? configValue(identityAgent) : identityAgent}`];
+}
+
+function shared(
+  session: Session,
+  destination: Destination,
+  { settings: { alive, connectTimeout } }: { readonly settings: UserSettings },
+): string[] {
   return [
     "ControlMaster auto",
     `ControlPath ${configValue(socketPath(session, destination))}`,
     // A mount and a command keep it; an unused master ends after half a day.
     "ControlPersist 12h",
-    "ServerAliveInterval 5",
-    "ServerAliveCountMax 3",
-    "ConnectTimeout 10",
+    `ServerAliveInterval ${alive.interval}`,
+    `ServerAliveCountMax ${alive.count}`,
+    `ConnectTimeout ${connectTimeout}`,
     "RemoteCommand none",
     "RequestTTY auto",
     "SessionType default",
@@ -145,7 +166,10 @@ function shared(session: Session, destination: Destination): string[] {
 export function route(
   session: Session,
   { containerId, port }: ContainerEndpoint,
-  { options = [] }: { readonly options?: readonly string[] } = {},
+  { options = [], settings = OUR_SETTINGS }: {
+    readonly options?: readonly string[];
+    readonly settings?: UserSettings;
+  } = {},
 ): {
   readonly hostName: string;
   readonly port?: number;
@@ -160,7 +184,17 @@ export function route(
       : ["ssh", "-F", config, ...options, "-W", `127.0.0.1:${port}`, "--", remote];
     return { hostName: "127.0.0.1", port, words };
   }
-  return { hostName: "container", words: dockerWords(session, containerId, { options }) };
+  return {
+    hostName: "container",
+    words: dockerWords(session, containerId, { options, ofSshd: aliveOptions(settings) }),
+  };
+}
+
+// Where ssh is to wait longer, so is the container's sshd; yet it gives up first, as its sshd_config has it.
+function aliveOptions({ alive }: UserSettings): string[] {
+  if (alive === OUR_SETTINGS.alive) return [];
+  const interval = Math.floor(alive.interval * alive.count / 4);
+  return ["-o", `ClientAliveInterval=${interval}`, "-o", "ClientAliveCountMax=2"];
 }
 
 function dockerWords(
@@ -183,8 +217,12 @@ export function loggingProxy(session: Session, containerId: string): string {
   return proxyLine(dockerWords(session, containerId, { ofSshd: ["-e"] }));
 }
 
-function routeLines(session: Session, endpoint: ContainerEndpoint): string[] {
-  const { hostName, port, words } = route(session, endpoint);
+function routeLines(
+  session: Session,
+  endpoint: ContainerEndpoint,
+  options: { readonly settings: UserSettings },
+): string[] {
+  const { hostName, port, words } = route(session, endpoint, options);
   return [
     `HostName ${hostName}`,
     ...port === undefined ? [] : [`Port ${port}`],
@@ -204,14 +242,22 @@ export function configValue(path: string): string {
 
 /** Writes the session's ssh_config files, with or without a container to reach. */
 export async function writeSshConfig(
+  context: Context,
   session: Session,
-  endpoint: ContainerEndpoint | undefined,
+  { endpoint }: { readonly endpoint: ContainerEndpoint | undefined },
 ): Promise<void> {
+  const settings = session.remoteHost === null && endpoint === undefined
+    ? OUR_SETTINGS
+    : await userSettings(context, session.remoteHost);
   if (session.remoteHost !== null) {
-    const text = remoteConfig(session.remoteHost, session, await systemConfig());
+    const system = await systemConfig();
+    const text = remoteConfig(session.remoteHost, session, { system, settings });
     await replaceFile(sshConfigPath(session, "remote"), text);
   }
-  await replaceFile(sshConfigPath(session, "container"), containerConfig(session, endpoint));
+  await replaceFile(
+    sshConfigPath(session, "container"),
+    containerConfig(session, endpoint, { settings }),
+  );
 }
 
 /** Writes a file of this user's alone whole: a reader sees the old one or the new one. */

@@ -4,7 +4,14 @@ import { quoteForLogin } from "../quote.ts";
 import { lockFile } from "../session/lock.ts";
 import { listSessions, type Session } from "../session/session.ts";
 import { socketPath } from "./argv.ts";
-import { configValue, type ContainerEndpoint, replaceFile, route } from "./config_file.ts";
+import { OUR_SETTINGS, type UserSettings, userSettings } from "./user_settings.ts";
+import {
+  agentLines,
+  configValue,
+  type ContainerEndpoint,
+  replaceFile,
+  route,
+} from "./config_file.ts";
 
 /** The end of a session's host name: `ssh demo.dockerdo`. */
 export const HOST_SUFFIX = ".dockerdo";
@@ -37,12 +44,14 @@ const REFUSE = 'echo "dockerdo: the session $0 has no container that runs: $1" >
 export function hostBlock(
   session: Session,
   endpoint: ContainerEndpoint | undefined,
+  { settings = OUR_SETTINGS }: { readonly settings?: UserSettings } = {},
 ): string | undefined {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(session.name)) return undefined;
   const name = session.name + HOST_SUFFIX;
   const lines = [
     ...reach(session, endpoint),
     `User ${session.user}`,
+    ...agentLines(settings),
     ...keys(session),
     ...shared(session),
     ...OPTIONS,
@@ -142,10 +151,14 @@ const OPTIONS = [
 
 /** Writes a session's own part of the host names; {@link publishHostNames} brings it to where ssh reads it. */
 export async function writeHostBlock(
+  context: Context,
   session: Session,
-  endpoint: ContainerEndpoint | undefined,
+  { endpoint }: { readonly endpoint: ContainerEndpoint | undefined },
 ): Promise<void> {
-  await replaceFile(hostBlockPath(session), hostBlock(session, endpoint) ?? "");
+  const settings = endpoint === undefined
+    ? OUR_SETTINGS
+    : await userSettings(context, session.remoteHost);
+  await replaceFile(hostBlockPath(session), hostBlock(session, endpoint, { settings }) ?? "");
 }
 
 /**

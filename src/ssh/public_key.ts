@@ -2,6 +2,9 @@ import { doctorHint, Failure } from "../error.ts";
 import { homeDirectory } from "../paths.ts";
 import { capture } from "../process/child.ts";
 import { type Context } from "../process/context.ts";
+import type { Session } from "../session/session.ts";
+import { readPrivateKey } from "./private_key.ts";
+import { agentSocket, OUR_SETTINGS, userSettings } from "./user_settings.ts";
 
 /** The user's public key, and the file by which ssh finds the private one. */
 export interface PublicKey {
@@ -22,12 +25,15 @@ const TYPE =
   /^(ssh-(ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)$/;
 
 /**
- * Finds the public key that opens the container: the configured one, else the first of the agent, else the
- * first of `~/.ssh/id_{ed25519,ecdsa,rsa}.pub`. A configured file that is not there gives a warning.
+ * Finds the public key that opens the container: the configured one, else the first that ssh would offer to the
+ * session's host without a question (a file of its configuration, a key of its agent), else the first of
+ * `~/.ssh/id_{ed25519,ecdsa,rsa}.pub`, else a file of its configuration with a passphrase. Without a session ssh's
+ * configuration is not asked. A configured file that is not there gives a warning.
  */
 export async function findPublicKey(
   context: Context,
   configured: string | null,
+  session?: Pick<Session, "remoteHost">,
 ): Promise<PublicKey> {
   if (configured !== null) {
     const key = await readKey(configured);
@@ -36,8 +42,19 @@ export async function findPublicKey(
       `dockerdo: ssh_key_path ${configured} does not exist; looking for another key\n`,
     );
   }
-  const fromAgent = await firstAgentKey(context);
-  if (fromAgent !== undefined) return { line: fromAgent, file: null };
+  const settings = session === undefined
+    ? OUR_SETTINGS
+    : await userSettings(context, session.remoteHost);
+  const inAgent = await agentKeys(context, agentSocket(context, settings));
+  const chosen: PublicKey[] = [];
+  for (const path of settings.identityFiles) {
+    const key = await publicPart(path);
+    if (key === undefined) continue;
+    if (key.open || inAgent.some((line) => isSameKey(line, key.line))) return key;
+    chosen.push(key);
+  }
+  if (inAgent[0] !== undefined && !settings.identitiesOnly) return { line: inAgent[0], file: null };
+  if (chosen[0] !== undefined) return chosen[0];
   for (const name of CANDIDATES) {
     const key = await readKey(`${homeDirectory(context)}/.ssh/${name}`);
     if (key !== undefined) return key;
@@ -48,11 +65,32 @@ export async function findPublicKey(
   });
 }
 
-async function firstAgentKey(context: Context): Promise<string | undefined> {
-  if (!context.env["SSH_AUTH_SOCK"]) return undefined;
-  const listed = await capture(context, ["ssh-add", "-L"], { readOnly: true, limitMs: 5000 });
-  if (listed.code !== 0) return undefined;
-  return listed.stdout.split("\n").map(parseKeyLine).find((line) => line !== undefined);
+async function agentKeys(context: Context, socket: string | undefined): Promise<string[]> {
+  if (socket === undefined) return [];
+  const listed = await capture(context, ["ssh-add", "-L"], {
+    readOnly: true,
+    limitMs: 5000,
+    env: { SSH_AUTH_SOCK: socket },
+  });
+  if (listed.code !== 0) return [];
+  return listed.stdout.split("\n").map(parseKeyLine).filter((line) => line !== undefined);
+}
+
+function isSameKey(one: string, other: string): boolean {
+  return one.split(" ")[1] === other.split(" ")[1];
+}
+
+/** The key of a path of IdentityFile, private or public; `open`: ssh needs no passphrase for it. */
+async function publicPart(
+  path: string,
+): Promise<PublicKey & { readonly open: boolean } | undefined> {
+  const [text, beside] = await Promise.all(
+    [path, `${path}.pub`].map((name) => Deno.readTextFile(name).catch(() => "")),
+  ) as [string, string];
+  const key = readPrivateKey(text);
+  const line = [key?.publicPart ?? "", ...beside.split("\n"), ...text.split("\n")].map(parseKeyLine)
+    .find((found) => found !== undefined);
+  return line === undefined ? undefined : { line, file: path, open: key?.encrypted === false };
 }
 
 async function readKey(path: string): Promise<PublicKey | undefined> {

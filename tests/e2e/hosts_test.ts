@@ -51,15 +51,23 @@ const HOSTS: readonly Host[] = [
     noise: "\x1b]0;title\x07hi ",
   },
   {
-    name: "one session for each connection",
+    name: "one session for each connection; an ssh that is to wait longer than by default",
     sshd: ["MaxSessions 1"],
-    check: async (user) =>
+    ssh: ["ServerAliveInterval 60", "ConnectTimeout 40"],
+    check: async (user) => {
+      assert.equal(
+        await user.does(
+          'ssh -F "$DOCKERDO_SESSION_DIR/ssh_config" -G container 2>/dev/null | grep -E "alive(interval|count)|connectt"',
+        ),
+        "serveralivecountmax 3\nserveraliveinterval 60\nconnecttimeout 40\n",
+      );
       assert.deepEqual(
         await user.types(
           "seq 20 | xargs -P 20 -I{} dodo -u daemon -w / echo {} | sort -n | tail -1",
         ),
         { code: 0, stdout: "20\n", stderr: "" },
-      ),
+      );
+    },
   },
   {
     name: "MaxStartups 2, behind a jump host with a RemoteCommand",

@@ -67,3 +67,53 @@ ssh -F other.config -o ControlPath=none -l ${name} container true`,
     await london(["docker", "rmi", "lab/keyed:1"]);
   }
 });
+
+/** Keys that only ssh's configuration knows: $KEY is the one that reykjavik lets in. */
+const CONFIGURED: readonly (readonly [name: string, config: string, script: string])[] = [
+  [
+    "in an agent that no variable names",
+    'IdentityAgent "~/.ssh/an agent.sock"',
+    'ssh-agent -a ~/.ssh/"an agent.sock" >agent && SSH_AUTH_SOCK=~/.ssh/"an agent.sock" ssh-add -q $KEY',
+  ],
+  [
+    "in such an agent among others, chosen by its public part",
+    "IdentityAgent ~/.ssh/agent.sock\nIdentityFile ~/.ssh/work.pub\nIdentitiesOnly yes",
+    "ssh-agent -a ~/.ssh/agent.sock >agent && ssh-keygen -q -t ed25519 -N '' -f other && " +
+    "SSH_AUTH_SOCK=~/.ssh/agent.sock ssh-add -q other $KEY && ssh-keygen -y -f $KEY >~/.ssh/work.pub",
+  ],
+  [
+    "in a file without a public part, and the variable's agent has another one",
+    'IdentityFile "~/.ssh/%u/100%% mine"\nIdentitiesOnly yes',
+    "ssh-agent -a $SSH_AUTH_SOCK >agent && ssh-keygen -q -t ed25519 -N '' -f other && ssh-add -q other && " +
+    "mkdir ~/.ssh/root && cp $KEY ~/.ssh/root/'100% mine'",
+  ],
+];
+
+Deno.test("a key that only ssh's configuration knows opens the container", async (t) => {
+  for (const [name, config, script] of CONFIGURED) {
+    await t.step(name, async () => {
+      await using user = await newUser();
+      await user.does(
+        `mkdir -m 700 ssh && cp ~/.ssh/config ~/.ssh/known_hosts ssh && cp ~/.ssh/id_ed25519 key && mount --bind ssh ~/.ssh`,
+      );
+      const own = "export USER=root SSH_AUTH_SOCK=$PWD/none KEY=$PWD/key;";
+      try {
+        await user.does(`${own} ${script}; printf '\n%b\n' 'Host *\n${config}' >> ~/.ssh/config`);
+        const session = `export DOCKERDO_SESSION_DIR="$(dirname "$(cat script)")";`;
+        await user.does(
+          `${own} dockerdo init --remote reykjavik --image ${BASE_IMAGE} >script && ${session} ` +
+            "dockerdo build --remote && dockerdo run",
+        );
+        assert.deepEqual(
+          await user.types(
+            `${own} ${session} dockerdo stop && dockerdo start && dodo echo in 2>&1 && dockerdo rm --force`,
+          ).then(({ code, stdout }) => ({ code, stdout })),
+          { code: 0, stdout: "in\n" },
+        );
+      } finally {
+        // The masters of the session would be left without a way to end them, and the mount busy.
+        await user.types(". ./agent; kill $SSH_AGENT_PID; umount -l ~/.ssh");
+      }
+    });
+  }
+});

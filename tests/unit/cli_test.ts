@@ -331,6 +331,7 @@ Deno.test("build hands docker's options on, and gives docker's failure as its ow
     FAKE_docker_image_inspect: "[]",
     FAKE_docker_build: "",
     FAKE_docker_build_code: "1",
+    FAKE_ssh__T__G: "",
   });
   const { context } = await activeSession(dir, fake.env);
   Deno.writeTextFileSync(`${dir.path}/Dockerfile.dockerdo`, "FROM debian:bookworm\n");
@@ -338,7 +339,8 @@ Deno.test("build hands docker's options on, and gives docker's failure as its ow
   Deno.writeTextFileSync(`${dir.path}/.ssh/id_rsa.pub`, "ssh-rsa AAAAB3NzaC1yc2E= it's me\n");
   const { code, stdout } = await call(["build", "--no-cache", "--label", "a=x y"], context());
   assert.deepEqual({ code, stdout }, { code: 1, stdout: "" });
-  assert.deepEqual(fake.calls(), [["docker", "image", "inspect", "debian:bookworm"], [
+  const asked = ["ssh", "-T", "-G", "--", "localhost"];
+  assert.deepEqual(fake.calls(), [asked, ["docker", "image", "inspect", "debian:bookworm"], [
     ...["docker", "build", "-t", "dockerdo-debian:bookworm-demo", "--build-arg"],
     ...["SSH_PUB_KEY=ssh-rsa AAAAB3NzaC1yc2E= its me", "--no-cache", "--label", "a=x y", "-"],
   ]]);

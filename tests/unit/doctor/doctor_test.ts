@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { main } from "../../../src/cli.ts";
 import { judgeDocker, judgeSpace } from "../../../src/doctor/docker.ts";
 import type { Finding } from "../../../src/doctor/finding.ts";
-import { isEncrypted } from "../../../src/doctor/local.ts";
 import {
   allowDocker,
   install,
@@ -17,7 +16,7 @@ import {
   judgeForwarding,
   judgeMaxSessions,
 } from "../../../src/doctor/remote.ts";
-import { fakes, system, temporaryDir, testContext, testWith, within } from "../fixture.ts";
+import { fakes, system, temporaryDir, testContext, within } from "../fixture.ts";
 
 const DEBIAN: System = { family: "debian", id: "debian", root: false, systemd: true, reach: [] };
 const THERE: System = { ...DEBIAN, reach: ["ssh", "-t", "-p", "22", "me@h"] };
@@ -246,30 +245,8 @@ Deno.test("judgeClock() allows for the time that the question took", () => {
   assert.equal(judgeClock("", { began, ended: began, system: DEBIAN }).status, "warning");
 });
 
-testWith(
-  "ssh-keygen",
-  "isEncrypted() tells a key with a passphrase from one without, in all formats",
-  async () => {
-    using dir = temporaryDir();
-    for (
-      const [name, passphrase, ...options] of [
-        ["new", "", "-t", "ed25519"],
-        ["locked", "hush it", "-t", "ed25519"],
-        ["pem", "", "-t", "rsa", "-b", "1024", "-m", "PEM"],
-        ["pem-locked", "hush it", "-t", "rsa", "-b", "1024", "-m", "PEM"],
-        ["pkcs8-locked", "hush it", "-t", "rsa", "-b", "1024", "-m", "PKCS8"],
-      ] as const
-    ) {
-      const file = `${dir.path}/${name}`;
-      const made = await system(["ssh-keygen", "-q", ...options, "-N", passphrase, "-f", file]);
-      assert.equal(made.code, 0, made.stderr);
-      assert.equal(isEncrypted(Deno.readTextFileSync(file)), passphrase !== "", name);
-    }
-    assert.equal(isEncrypted(""), false);
-  },
-);
-
 const ANSWERS = {
+  FAKE_ssh__T__G: "",
   FAKE_ssh__V: "",
   FAKE_ssh__V_stderr: "OpenSSH_9.2p1 Debian-2, OpenSSL 3\n",
   FAKE_ssh_add: "256 SHA256:x me (ED25519)\n",

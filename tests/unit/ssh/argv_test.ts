@@ -10,6 +10,7 @@ import {
   startMaster,
   stopMaster,
 } from "../../../src/ssh/master.ts";
+import { OUR_SETTINGS } from "../../../src/ssh/user_settings.ts";
 import { containerConfig, remoteConfig, systemConfig } from "../../../src/ssh/config_file.ts";
 import { quoteAll } from "../../../src/quote.ts";
 import { assertGolden, fakes, system, temporaryDir, testContext, testSession } from "../fixture.ts";
@@ -29,7 +30,7 @@ const TO_ME = { name: "h", user: "me", port: 2222 };
 
 function remoteText(session: Session): string {
   assert.ok(session.remoteHost !== null);
-  return remoteConfig(session.remoteHost, session, SYSTEM);
+  return remoteConfig(session.remoteHost, session, { system: SYSTEM });
 }
 
 for (
@@ -54,6 +55,28 @@ for (
     assertGolden(text, name);
   });
 }
+
+Deno.test("what the user's configuration says of the host reaches the container: its agent, and how long to wait", () => {
+  const settings = {
+    ...OUR_SETTINGS,
+    identityAgent: "/home/me/a b%.sock",
+    alive: { interval: 60, count: 3 },
+    connectTimeout: 45,
+  };
+  const text = containerConfig(REMOTE, { containerId: ID }, { settings });
+  for (
+    const line of [
+      'IdentityAgent "/home/me/a b%%.sock"',
+      "ServerAliveInterval 60",
+      "ServerAliveCountMax 3",
+      "ConnectTimeout 45",
+    ]
+  ) assert.ok(text.includes(`\n  ${line}\n`), text);
+  assert.match(text, / -i -o ClientAliveInterval=45 -o ClientAliveCountMax=2/);
+  const remote = remoteConfig(TO_ME, REMOTE, { system: SYSTEM, settings });
+  assert.match(remote, /\n {2}ServerAliveInterval 60\n/);
+  assert.doesNotMatch(remote, /IdentityAgent/);
+});
 
 const HOSTILE_USER_CONFIG = `Host *
   ControlPath /tmp/other-%C
