@@ -82,7 +82,8 @@ export const command = plainCommand<RunFlags, string[]>({
 });
 
 // Runs as long as any container: sshd starts with each connection and needs no process of its own.
-const SLEEP = ["sleep", "2147483647"];
+// The image's PATH may be anything.
+const SLEEP = ["/bin/sh", "-c", "PATH=$PATH:/usr/bin:/bin; exec sleep 2147483647"];
 
 /** Starts the session's container, and mounts its filesystem. */
 export async function runContainer(

@@ -226,7 +226,8 @@ function script(
     `set -- ${quote(cwd)}; cd -- "$1" 2>/dev/null || { ${CANNOT_ENTER}; }`,
     ...sizeComes ? [AWAIT_SIZE] : [],
     `unset ${NOT_OF_THE_IMAGE}`,
-    ...plain.length === 0 ? [] : [`export ${plain.join(" ")}`],
+    // bash reports a locale that the image names and does not have; docker exec starts no shell that would.
+    ...plain.length === 0 ? [] : [`export ${plain.join(" ")} 2>/dev/null`],
     ...oddTerminal ? [KNOWN_TERM] : [],
     // A terminal that hangs up does so to this shell, and only when it ends to the command.
     `trap : ${terminal ? "" : "HUP "}INT QUIT TERM`,

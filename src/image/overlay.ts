@@ -32,7 +32,8 @@ const INSTALL_SSHD: Readonly<Record<Distro, string>> = {
 };
 
 /** What an image's variables must not do to our programs in it; the user's get them all. */
-const CLEAN = "unset LD_LIBRARY_PATH LD_PRELOAD LD_AUDIT OPENSSL_CONF ENV BASH_ENV";
+const CLEAN = "unset LD_LIBRARY_PATH LD_PRELOAD LD_AUDIT OPENSSL_CONF ENV BASH_ENV; " +
+  'PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH"';
 
 // $1 the name, $2 the uid or nothing. A group of the name is taken, where there is one.
 const ADD_USER: Readonly<Record<"useradd" | "adduser", string>> = {
@@ -95,9 +96,9 @@ SHELL ["/bin/sh", "-c"]
 RUN ${CLEAN}; \\
     command -v sshd || [ -x /usr/sbin/sshd ] || { ${INSTALL_SSHD[distro]}; }; \\
     rm -rf /etc/ssh/ssh_host_* /etc/dockerdo; command -v ssh-keygen && { command -v sshd || [ -x /usr/sbin/sshd ]; }
-RUN mkdir -p /etc/dockerdo /run/sshd && printf '%s\\n' \\
+RUN ${CLEAN}; mkdir -p /etc/dockerdo /run/sshd && printf '%s\\n' \\
 ${lines(sshdConfig)} > /etc/dockerdo/sshd_config
-RUN printf '%s\\n' \\
+RUN ${CLEAN}; printf '%s\\n' \\
 ${lines(STARTER.trimEnd().split("\n"))} > ${SSHD} && chmod 755 ${SSHD}
 
 # The user that logs in: there, with a shell that is there, neither locked nor expired; sshd takes nothing but the key.
@@ -114,7 +115,7 @@ RUN set -e; ${CLEAN}; add() { ${add}; }; wanted=${user}; name=; \\
     printf '%s\\n' "$name" > /etc/dockerdo/user
 # Your key, without its comment; \`dockerdo run\` puts the key of whoever runs the image in its place.
 ARG SSH_PUB_KEY
-RUN : "\${SSH_PUB_KEY:?give your public key with --build-arg}" && set -f && set -- $SSH_PUB_KEY && \\
+RUN ${CLEAN}; : "\${SSH_PUB_KEY:?give your public key with --build-arg}" && set -f && set -- $SSH_PUB_KEY && \\
     printf '%s %s\\n' "$1" "$2" > /etc/dockerdo/authorized_keys && chmod 644 /etc/dockerdo/authorized_keys
 
 LABEL ${OVERLAY_LABEL}="${OVERLAY_VERSION}"

@@ -34,5 +34,11 @@ if [ "$dir" != /etc/dockerdo ] && [ ! -e "$dir/authorized_keys" ]; then
   cat /etc/dockerdo/authorized_keys > "$dir/authorized_keys"
 fi
 mkdir -p /run/sshd 2>/dev/null || :
+# To the stderr of each command sshd writes that the home is not there; below a ChrootDirectory it does not.
+user=$(cat /etc/dockerdo/user)
+home=$(sed -n "s/^$user:[^:]*:[^:]*:[^:]*:[^:]*:\([^:]*\):.*/\1/p" /etc/passwd)
+if [ -n "$home" ] && [ ! -d "$home" ] && [ -n "$(find / -prune -user 0 ! -perm -20 ! -perm -2 2>/dev/null)" ]; then
+  set -- -o ChrootDirectory=/ "$@"
+fi
 exec env -i PATH="$PATH" "$(command -v sshd)" -f /etc/dockerdo/sshd_config -o HostKey="$key" \
-  -o AuthorizedKeysFile="$dir/authorized_keys" -o AllowUsers="$(cat /etc/dockerdo/user)" "$@"
+  -o AuthorizedKeysFile="$dir/authorized_keys" -o AllowUsers="$user" "$@"

@@ -47,6 +47,7 @@ const IMAGES: readonly Image[] = [
     lines: [
       "RUN mkdir /opt/l && : > /opt/l/libcrypto.so.3 && echo 'echo noise; exit 9' > /opt/rc",
       "ENV OPENSSL_CONF=/nope BASH_ENV=/opt/rc ENV=/opt/rc LD_LIBRARY_PATH=/opt/l",
+      "ENV LC_ALL=nope IFS=x PROMPT_COMMAND=boom TZ=No/Where TERM=odd HOME= USER= CDPATH=/ TMPDIR=/nope",
     ],
     check: async (user) =>
       assert.deepEqual(await user.types("dodo printenv LD_LIBRARY_PATH OPENSSL_CONF BASH_ENV"), {
@@ -149,8 +150,8 @@ const IMAGES: readonly Image[] = [
     loginShell: "sh",
   },
   {
-    name: "a user by number; ENTRYPOINT that changes user",
-    lines: ["USER app", `ENTRYPOINT ["setpriv", "--reuid=app", "--"]`],
+    name: "a user by number, whose home is not there; ENTRYPOINT that changes user",
+    lines: ["RUN rm -r /home/app", "USER app", `ENTRYPOINT ["setpriv", "--reuid=app", "--"]`],
     init: "--user 1000",
     user: "app",
   },
@@ -237,6 +238,17 @@ Deno.test("a container that is confined works, or run says what it lacks and lea
       );
     });
   }
+});
+
+Deno.test("where no directory of PATH is there the image is built and run, and a program is found by its path", async () => {
+  await makeImage("lab/zoo:pathless", ["ENV PATH=/nowhere"], ZOO);
+  await using user = await newUser();
+  await user.begins("pathless --local --image lab/zoo:pathless");
+  await user.does("dockerdo build && dockerdo run");
+  assert.equal(
+    await user.does("dodo /bin/echo ran; dodo /usr/bin/printenv PATH"),
+    "ran\n/nowhere\n",
+  );
 });
 
 Deno.test("images, each through its whole life", async (t) => {
