@@ -294,6 +294,23 @@ async function dockerRun(
   return started.stdout.trim() || session.containerName;
 }
 
+// An init, the main process, sshd's three of each connection, the mount's server and a command.
+const FEWEST_PROCESSES = 16;
+
+// What fails for want of processes says so rarely.
+async function processLimit(
+  context: Context,
+  session: Session,
+  containerId: string,
+): Promise<string | undefined> {
+  const words = ["container", "inspect", "--format", "{{.HostConfig.PidsLimit}}", containerId];
+  const { stdout } = await captureDocker(context, session, { words, readOnly: true });
+  const limit = Number(stdout);
+  return limit > 0 && limit < FEWEST_PROCESSES
+    ? `The container may have ${limit} processes: give docker run a larger --pids-limit.`
+    : undefined;
+}
+
 async function withLog(
   context: Context,
   session: Session,
@@ -305,9 +322,15 @@ async function withLog(
   const state = container === undefined
     ? "The container is gone."
     : `The container is ${container.status}, exit code ${container.exitCode}.`;
+  const limit = await processLimit(context, session, containerId);
   return new Failure(error.message, {
     cause: error,
-    hint: [error.hint, state, log === "" ? "Its log is empty." : `The end of its log:\n${log}`]
+    hint: [
+      limit,
+      error.hint,
+      state,
+      log === "" ? "Its log is empty." : `The end of its log:\n${log}`,
+    ]
       .filter(Boolean).join("\n"),
   });
 }

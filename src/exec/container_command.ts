@@ -114,8 +114,7 @@ function asciiOnly(text: string): string {
 // 147 to 150 is 128+n for SIGSTOP, SIGTSTP, SIGTTIN and SIGTTOU, and 1 is bash's fg where a key interrupts it; they may
 // be the command's own exit code: then there is no job.
 // bash ends without a word where the job that fg continued ends of Ctrl-C: then its EXIT trap has the code.
-const GO_ON = `code=$?
-go_on() {
+const GO_ON = `go_on() {
   case $code in 1 | 14[789] | 150) kill -0 %% || return 0 ;; *) return 0 ;; esac
   code=130
   trap 'exit $code' EXIT
@@ -137,6 +136,10 @@ const FIND_SHELL =
   `[ "$SHELL" ] || SHELL=$(sed -n "s/^[^:]*:[^:]*:$(id -u):.*:\\([^:]*\\)$/\\1/p" /etc/passwd | head -n 1)
 [ -x "$SHELL" ] || SHELL=/bin/sh
 export SHELL`;
+
+// Where fork(2) fails a shell ends at once.
+const NO_PROCESS =
+  "echo 'dodo: the container may start no more processes (docker run --pids-limit)' >&3; exit 125";
 
 const COMMON_TERM = /^$|^(xterm|screen|tmux)(-256color)?$|^(linux|vt\d+|ansi|dumb)$/;
 
@@ -235,8 +238,10 @@ function script(
     ...terminal
       ? ["set -m", "exec 3>&2", "if (: </dev/tty); then exec 2</dev/tty; else exec 2>/dev/null; fi"]
       : ["exec 3>&2 2>/dev/null"],
+    `trap ${quote(NO_PROCESS)} EXIT`,
     `(exec 2>&3 3>&-; ${start})`,
-    ...terminal ? [GO_ON] : ["exit $?"],
+    "code=$?; trap - EXIT",
+    ...terminal ? [GO_ON] : ["exit $code"],
   ].join("\n");
 }
 
