@@ -28,7 +28,10 @@ export async function checkRemoteShell(context: Context, session: Session): Prom
       session,
     )} does not run commands as they ` +
       `are given${said === "" ? "" : `: ${said}`}`,
-    { hint: "Give that login another shell (chsh -s /bin/bash), or use another login there." },
+    {
+      hint: "Give that login another shell (chsh -s /bin/bash), or use another login there.\n" +
+        "A start-up file (.bashrc, .profile) or a ForceCommand of its sshd may be the cause too.",
+    },
   );
 }
 

@@ -43,16 +43,18 @@ const BUILDS =
 
 const HOSTS: readonly Host[] = [
   {
-    name: "noise without a newline and a window title, a HOME with a blank, /tmp that runs nothing",
-    home: "/home/my home",
+    name:
+      "noise without a newline and a window title, DOCKER_HOST, a bashrc that ends with 1, a HOME of odd characters, /tmp that runs nothing",
+    home: `/home/my "home's $x`,
     there:
-      `sed -i '1i printf "\\\\033]0;title\\\\007hi "' "$2/.bashrc"; mount -t tmpfs -o noexec tmpfs /tmp`,
+      `echo 'export DOCKER_HOST=unix:///var/run/docker.sock; exit 1' >> "$2/.bashrc"; sed -i '1i printf "\\\\033]0;title\\\\007hi "' "$2/.bashrc"; mount -t tmpfs -o noexec tmpfs /tmp`,
     undo: "umount -l /tmp",
     noise: "\x1b]0;title\x07hi ",
   },
   {
-    name: "one session for each connection; an ssh that is to wait longer than by default",
-    sshd: ["MaxSessions 1"],
+    name:
+      "one session for each connection, and a banner; an ssh that is to wait longer than by default",
+    sshd: ["MaxSessions 1", "Banner /etc/passwd", "PrintMotd yes"],
     ssh: ["ServerAliveInterval 60", "ConnectTimeout 40"],
     check: async (user) => {
       assert.equal(
@@ -145,6 +147,22 @@ const HOSTS: readonly Host[] = [
     refused: {
       typed: BUILDS,
       says: /permission denied .*\n {2}Your user there may not use docker/,
+    },
+  },
+  {
+    name: "DOCKER_HOST that leads nowhere",
+    there: `sed -i '1i export DOCKER_HOST=tcp://127.0.0.1:1' "$2/.bashrc"`,
+    refused: {
+      typed: BUILDS,
+      says: /Cannot connect to the Docker daemon at tcp:.*\n {2}Start the engine/,
+    },
+  },
+  {
+    name: "ForceCommand internal-sftp",
+    sshd: ["ForceCommand internal-sftp"],
+    refused: {
+      typed: "dockerdo init --remote HOST",
+      says: /does not run commands as they are given: .*sftp connections only/,
     },
   },
   {

@@ -55,6 +55,24 @@ Deno.test("sourcing activate again brings masters and mounts back after everythi
   await nothingRemains(id);
 });
 
+Deno.test("a home and a work dir whose names have odd characters hold a session", async () => {
+  await using user = await newUser();
+  // In a variable of the test's own, since the name has both kinds of quotes.
+  const home = `${user.home}/a b'c"d$HOME\\e%h*[f];#ü`;
+  await Deno.mkdir(`${home}/.ssh`, { recursive: true });
+  await Deno.mkdir(`${home}/run`, { mode: 0o700 });
+  const enter = `IFS= read -r HOME; export HOME XDG_RUNTIME_DIR="$HOME/run"
+    unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME; mkdir -p "$HOME/work" && cd "$HOME/work"`;
+  const { code, stdout, stderr } = await user.types(
+    `${enter}; ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519" &&
+      script=$(dockerdo init odd --local --image ${BASE_IMAGE}) && . "$script" &&
+      dockerdo build && dockerdo run && echo it >container/srv/x && (cd container/srv && dodo cat x) &&
+      dockerdo stop && dockerdo start && dodo cat /srv/x; dockerdo rm --force --delete && ls -A`,
+    { stdin: `${home}\n` },
+  );
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: "it\nit\n" }, stderr);
+});
+
 Deno.test("two sessions on one host do not get in each other's way", async () => {
   await using one = await newUser();
   await using two = await newUser();
