@@ -52,6 +52,7 @@ const INSTALL_HINTS: Readonly<Record<string, string>> = {
   ssh: "Install the OpenSSH client (Debian: apt-get install openssh-client).",
   sshfs: "Install sshfs (Debian: apt-get install sshfs; macOS: macFUSE and sshfs).",
   docker: "Install the docker client (Debian: apt-get install docker.io).",
+  ps: "Install procps (Debian: apt-get install procps).",
 };
 
 /** What a child may write to be kept in memory, in bytes. */

@@ -87,6 +87,7 @@ for (
     ["sshfs", "Install sshfs (Debian: apt-get install sshfs; macOS: macFUSE and sshfs)."],
     ["ssh", "Install the OpenSSH client (Debian: apt-get install openssh-client)."],
     ["docker", "Install the docker client (Debian: apt-get install docker.io)."],
+    ["ps", "Install procps (Debian: apt-get install procps)."],
     ["no-such-program", undefined],
   ] as const
 ) {
