@@ -68,7 +68,7 @@ function goneInputs(evidence: Evidence, container: Tree): GoneInput[] {
   for (const [path, { first }] of evidence.edited) {
     if (container.has(path)) continue;
     let top = path;
-    while (top !== "/" && !container.has(parentOf(top))) top = parentOf(top);
+    while (top !== "/" && container.get(parentOf(top))?.type !== "d") top = parentOf(top);
     const remover = evidence.removes.findIndex((paths) => paths.has(path) || paths.has(top));
     const gone = evidence.commands[remover]?.begin ?? Infinity;
     const known = found.get(top);

@@ -2,6 +2,7 @@
 import { isSecretPath } from "../secrets.ts";
 import { type Decision, isCopied } from "./decide.ts";
 import type { Evidence } from "./evidence.ts";
+import { parseApt } from "./packages.ts";
 import { isServerData, volatileBy } from "./rules.ts";
 import { type Entry, named, parentOf, type Survey, type Tree } from "./tree.ts";
 
@@ -75,8 +76,12 @@ export function findCopies(
       omissions.push({ path, why: "big" });
       continue;
     }
-    const owner = ownerOf(entry, survey);
-    const known = owner === undefined || baseUsers(owner);
+    const name = ownerOf(entry, survey);
+    const known = name === undefined || baseUsers(name);
+    // A name that nothing in the Dockerfile makes would end its build.
+    const owner = known || makesAccount(entry, evidence, decisions)
+      ? name
+      : `${entry.uid}:${entry.gid}`;
     copies.push({
       entry,
       whole: !(image.get(path)?.type === entry.type &&
@@ -86,6 +91,20 @@ export function findCopies(
     });
   }
   return { copies, removals: topmost(removals), omissions };
+}
+
+/** Whether a kept command may have added a file's owner; packages bring none of the ids that people have. */
+function makesAccount(
+  { uid, gid }: Entry,
+  evidence: Evidence,
+  decisions: readonly Decision[],
+): boolean {
+  const isPersons = uid >= 1000 || gid >= 1000;
+  return decisions.some(({ keep, command: { number, command } }) =>
+    keep && !(isPersons && parseApt(command) !== undefined) &&
+    (evidence.verdicts[number] !== "changed" ||
+      [...evidence.touched[number] ?? []].some(isAccountFile))
+  );
 }
 
 /** Whether a path takes no part: what git keeps belongs to a tree that is copied whole. */

@@ -1,6 +1,7 @@
 /** Which commands a Dockerfile repeats: by what they are known to have changed, never by their names. */
 import type { Input } from "../history/executions.ts";
 import { hasSecret } from "../secrets.ts";
+import { runsAnywhere } from "./anywhere.ts";
 import type { Command, Evidence } from "./evidence.ts";
 import { isLocalPackage, parseApt } from "./packages.ts";
 import { parentOf } from "./tree.ts";
@@ -72,7 +73,9 @@ export function decide(
   const isPiped = pipedCommands(commands, inputs);
   const lacksInput = (command: Command): boolean =>
     goneInputs.some(({ path, first, gone }) =>
-      first < command.begin && command.end <= gone && names(command, path)
+      first < command.begin &&
+      (command.end <= gone || command.begin <= gone && hasMoved(command, evidence)) &&
+      (runsAnywhere(command.command) ? namesPath(command, path) : names(command, path))
     );
   const first = commands.map((command): Decision => {
     const { number, exitCode } = command;
@@ -325,9 +328,23 @@ function namesTemporary(command: Command, path: string): boolean {
     parent !== "/tmp" && parent !== "/var/tmp" && names(command, parent);
 }
 
-/** Whether a command names a path, absolute or from where it ran, or ran below it. */
-function names({ command, cwd }: Command, path: string): boolean {
-  if (isWithin(cwd, path)) return true;
+/** Whether a command left something else than the directories from which it removed: it moved what it removed. */
+function hasMoved({ number }: Command, evidence: Evidence): boolean {
+  const removed = evidence.removes[number] ?? new Set();
+  const parents = new Set(Array.from(removed, parentOf));
+  return removed.size > 0 &&
+    [...evidence.touched[number] ?? []].some((path) =>
+      evidence.last.has(path) && !removed.has(path) && !parents.has(path)
+    );
+}
+
+/** Whether a command names a path, or ran below it. */
+function names(command: Command, path: string): boolean {
+  return isWithin(command.cwd, path) || namesPath(command, path);
+}
+
+/** Whether a command names a path, absolute or from where it ran. */
+function namesPath({ command, cwd }: Command, path: string): boolean {
   const below = cwd === "/" ? path.slice(1) : path.slice(cwd.length + 1);
   return command.some((word) =>
     word.includes(path) || isWithin(path, cwd) && below !== "" && hasPath(word, below)

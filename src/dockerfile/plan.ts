@@ -1,4 +1,5 @@
 /** From decisions to instructions, in the order in which they build. */
+import { runsAnywhere } from "./anywhere.ts";
 import { asRun, copyInstructions, shellPath } from "./arrange.ts";
 import type { Copies, Copy } from "./copies.ts";
 import type { Decision } from "./decide.ts";
@@ -236,8 +237,6 @@ function withoutSudo(line: ShellLine, user: string): ShellLine {
   return { ...line, text: line.text.replace(/^sudo /, "") };
 }
 
-const ANYWHERE =
-  /^(user(add|mod|del)|group(add|mod|del)|adduser|addgroup|deluser|dpkg-reconfigure|update-[\w-]+|service|systemctl|a2\w+|locale-gen|debconf-set-selections|chpasswd|visudo|ldconfig|setcap|apk|dnf|yum|zypper|pacman)$/;
 const ON_PATHS = /^(chmod|chown|chgrp|sed|install|ln|mkdir|rm|rmdir|touch|cp|mv|tee|setcap)$/;
 
 /** Whether a command may go by its directory, and that is another than the base's. */
@@ -245,7 +244,7 @@ function needsDirectory({ cwd, command }: Command, workdir: string): boolean {
   if (cwd === workdir) return false;
   const [program = "", ...words] = command;
   const name = program.slice(program.lastIndexOf("/") + 1);
-  if (ANYWHERE.test(name)) return false;
+  if (runsAnywhere(command)) return false;
   if (!ON_PATHS.test(name)) return true;
   const rest = words.filter((word) => !word.startsWith("-"));
   const isPath = /^(chmod|chown|chgrp|sed)$/.test(name) ? rest.slice(1) : rest;

@@ -141,6 +141,47 @@ Deno.test("what a command read is gone: it cannot be run again, nor need its rem
   assert.equal(decided(story("pip install wheelsmith"), { goneInputs })[0], "kept: changed");
 });
 
+Deno.test("what runs in a directory that is gone, and reads nothing there, is kept", () => {
+  const story = (words: string) => ({
+    image: tree("/", "/srv/", "/etc/", "/etc/passwd"),
+    container: tree("/", ["/srv/", 211], "/etc/", ["/etc/passwd", 200.5]),
+    commands: [
+      command(words, [200, 1], { cwd: "/srv/src" }),
+      command("rm -r src", [210, 2], { cwd: "/srv" }),
+    ],
+    steps: [
+      { time: 190, kind: "created", path: "/srv/src" } as const,
+      { time: 191, kind: "created", path: "/srv/src/a.deb" } as const,
+    ],
+    sweeps: [
+      sweep([189, 202], { "/srv/src/": 191, "/srv/src/a.deb": 191, "/etc/passwd": 200.5 }),
+      sweep([202, 213], { "/srv/": 211 }),
+    ],
+  });
+  const goneInputs = [{ path: "/srv/src", first: 190, gone: 210 }];
+  const first = (words: string): string | undefined => decided(story(words), { goneInputs })[0];
+  assert.equal(first("useradd app"), "kept: changed");
+  assert.equal(first("chsh -s /bin/sh app"), "kept: changed");
+  assert.equal(first("sudo apt-get install -y make"), "kept: changed");
+  assert.equal(first("apt-get install -y ./a.deb"), "left: input");
+  assert.equal(first("make install"), "left: input");
+});
+
+Deno.test("what was brought in and then moved by a command is copied from where it is", () => {
+  const story = (words: string) => ({
+    image: tree("/", "/srv/", "/etc/"),
+    container: tree("/", ["/srv/", 201], ["/etc/", 201], ["/etc/a", 200.5]),
+    commands: [command(words, [200, 2], { cwd: "/srv" })],
+    steps: [{ time: 190, kind: "created", path: "/srv/a" } as const],
+    sweeps: [
+      sweep([189, 195], { "/srv/a": 190, "/srv/": 190 }),
+      sweep([195, 203], { "/srv/": 201, "/etc/": 201, "/etc/a": 200.5 }),
+    ],
+  });
+  const goneInputs = [{ path: "/srv/a", first: 190, gone: 200 }];
+  assert.deepEqual(decided(story("mv a /etc/"), { goneInputs }), ["left: input"]);
+});
+
 Deno.test("the same command again after an edit is kept once", () => {
   const story = {
     image: IMAGE,

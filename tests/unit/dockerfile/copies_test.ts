@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { findCopies } from "../../../src/dockerfile/copies.ts";
+import { decide } from "../../../src/dockerfile/decide.ts";
+import { type Command } from "../../../src/dockerfile/evidence.ts";
+import { command, evidence, survey, sweep, tree } from "./session.ts";
+
+/** The owners that COPY is given for a new file of dev's, after a command that added dev. */
+function ownersAfter(adding: Command): (string | undefined)[] {
+  const image = tree("/", "/etc/", "/etc/passwd", "/srv/");
+  const container = tree(
+    "/",
+    "/etc/",
+    ["/etc/passwd", 200.5],
+    "/srv/",
+    ["/srv/new", { ctime: 205, uid: 1000, gid: 1000 }],
+  );
+  const found = evidence({
+    image,
+    container,
+    commands: [adding],
+    steps: [{ time: 205, kind: "created", path: "/srv/new" }],
+    sweeps: [sweep([199, 202], { "/etc/passwd": 200.5 })],
+  });
+  const { copies } = findCopies({
+    evidence: found,
+    decisions: decide(found, { inputs: new Map() }),
+    survey: survey(container),
+    image,
+    isSecret: () => false,
+    isAllowed: () => false,
+    hasSameContent: () => false,
+    baseUsers: () => false,
+  });
+  return copies.filter(({ entry: { path } }) => path === "/srv/new").map(({ owner }) => owner);
+}
+
+Deno.test("a copy has its owner's name where a kept command adds it, and the ids where nothing does", () => {
+  assert.deepEqual(ownersAfter(command("useradd dev", [200, 1])), ["dev:dev"]);
+  assert.deepEqual(ownersAfter(command("./setup", [200, 1])), ["dev:dev"]);
+  const ids = ["1000:1000"];
+  assert.deepEqual(ownersAfter(command([], [200, 1], { terminal: true })), ids);
+  assert.deepEqual(ownersAfter(command("useradd dev", [200, 1], { exitCode: 12 })), ids);
+  assert.deepEqual(ownersAfter(command("apt-get install -y make", [200, 1])), ids);
+});
