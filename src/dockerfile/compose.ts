@@ -124,7 +124,6 @@ export function compose(facts: Facts, options: ComposeOptions = {}): Composition
     container: survey.tree,
     image: image.tree,
     user: session.user,
-    workdir: base.workdir,
     ...options.apart !== undefined && { apart: options.apart },
   });
   const requested = instructions.flatMap((one) =>

@@ -112,7 +112,7 @@ export function decide(
     }
     return { command, keep: true, reason: verdict === "changed" ? "changed" : "unknown" };
   });
-  const withoutCopied = dropCopied(first, evidence);
+  const withoutCopied = dropCopied(dropFollowers(first, evidence), evidence);
   const withoutUndone = dropVain(dropUndone(withoutCopied, evidence), evidence);
   return addNeeded(dropRepeated(withoutUndone, evidence), evidence);
 }
@@ -168,6 +168,21 @@ function readsStdin(words: readonly string[]): boolean {
     /^(python3?|perl|ruby|node)$/.test(name) && words.length === 1 ||
     name === "tar" && /(^|\s)-?[a-z]*x/.test(line) && !/\s-?[a-z]*f\s*(?!-)\S/.test(line) ||
     /\bcat\s*>|\btee\b/.test(line);
+}
+
+/** Commands that changed files of one whose input is gone: those are copied as they are in the end. */
+function dropFollowers(decisions: readonly Decision[], evidence: Evidence): Decision[] {
+  const copied = new Set<string>();
+  return decisions.map((decision) => {
+    const { command, keep, reason } = decision;
+    const touched = [...evidence.touched[command.number] ?? []];
+    const follows = keep && reason === "changed" && !runsAnywhere(command.command) &&
+      touched.some((path) => copied.has(path));
+    if (!follows && reason !== "input") return decision;
+    const directories = new Set(touched.map(parentOf));
+    for (const path of touched) if (!directories.has(path)) copied.add(path);
+    return { command, keep: false, reason: "input" };
+  });
 }
 
 /** Commands of which all that is left will be copied: their changes are in the copy. */
@@ -344,7 +359,7 @@ function names(command: Command, path: string): boolean {
 }
 
 /** Whether a command names a path, absolute or from where it ran. */
-function namesPath({ command, cwd }: Command, path: string): boolean {
+export function namesPath({ command, cwd }: Command, path: string): boolean {
   const below = cwd === "/" ? path.slice(1) : path.slice(cwd.length + 1);
   return command.some((word) =>
     word.includes(path) || isWithin(path, cwd) && below !== "" && hasPath(word, below)

@@ -2,7 +2,7 @@
 import { runsAnywhere } from "./anywhere.ts";
 import { asRun, copyInstructions, shellPath } from "./arrange.ts";
 import type { Copies, Copy } from "./copies.ts";
-import type { Decision } from "./decide.ts";
+import { type Decision, namesPath } from "./decide.ts";
 import type { Command, Evidence } from "./evidence.ts";
 import type { Instruction, Run } from "./instructions.ts";
 import { isLocalPackage, isRefresh, parseApt, tidy } from "./packages.ts";
@@ -25,8 +25,6 @@ export interface PlanInput {
   readonly image: Tree;
   /** Who runs a command without `-u`: the session's user. */
   readonly user: string;
-  /** The base's WORKDIR. */
-  readonly workdir: string;
   /** Commands that have a RUN of their own, for it to be known which one fails. */
   readonly apart?: ReadonlySet<number>;
 }
@@ -133,7 +131,7 @@ function holdsBack(command: Command, { entry: { path } }: Copy, evidence: Eviden
     return true;
   }
   const verdict = evidence.verdicts[command.number];
-  if (verdict === "unknown") return true;
+  if (verdict === "unknown") return !readsEdit(command, path, evidence);
   const directory = parentOf(path);
   for (const touched of evidence.touched[command.number] ?? []) {
     if (touched === path || touched === "/etc/passwd") return true;
@@ -141,6 +139,16 @@ function holdsBack(command: Command, { entry: { path } }: Copy, evidence: Eviden
     if (directory !== "/" && (touched === directory || touched.startsWith(`${directory}/`))) {
       return true;
     }
+  }
+  return false;
+}
+
+/** Whether a command names what a person had brought in before it, or the directory that was brought in with it. */
+function readsEdit(command: Command, path: string, { edited }: Evidence): boolean {
+  for (let at = path; at !== "/"; at = parentOf(at)) {
+    const edit = edited.get(at);
+    if (edit === undefined) return false;
+    if (edit.first < command.begin && namesPath(command, at)) return true;
   }
   return false;
 }
@@ -156,7 +164,7 @@ function removalLines(paths: readonly string[]): ShellLine[] {
 }
 
 /** The runs of one command: calls of apt each by itself, to be joined with their neighbours. */
-function runsOf(command: Command, { user, workdir }: PlanInput): Run[] {
+function runsOf(command: Command, { user }: PlanInput): Run[] {
   const runs: Run[] = [];
   const by = command.user ?? user;
   const common = {
@@ -165,7 +173,7 @@ function runsOf(command: Command, { user, workdir }: PlanInput): Run[] {
     commands: [command.number],
     notes: [],
   };
-  const cwd = needsDirectory(command, workdir) ? command.cwd : undefined;
+  const cwd = needsDirectory(command) ? command.cwd : undefined;
   let lines: ShellLine[] = [];
   const flush = (): void => {
     if (lines.length > 0) runs.push({ ...common, cwd, lines, apt: [] });
@@ -239,19 +247,21 @@ function withoutSudo(line: ShellLine, user: string): ShellLine {
 
 const ON_PATHS = /^(chmod|chown|chgrp|sed|install|ln|mkdir|rm|rmdir|touch|cp|mv|tee|setcap)$/;
 
-/** Whether a command may go by its directory, and that is another than the base's. */
-function needsDirectory({ cwd, command }: Command, workdir: string): boolean {
-  if (cwd === workdir) return false;
+/** Whether a command is about paths from where it ran: then it runs there again, be it the base's WORKDIR. */
+function needsDirectory({ command }: Command): boolean {
   const [program = "", ...words] = command;
   const name = program.slice(program.lastIndexOf("/") + 1);
   if (runsAnywhere(command)) return false;
   if (!ON_PATHS.test(name)) return true;
-  const rest = words.filter((word) => !word.startsWith("-"));
-  const isPath = /^(chmod|chown|chgrp|sed)$/.test(name) ? rest.slice(1) : rest;
-  return !isPath.some((word) => word.startsWith("/")) ||
-    isPath.some((word) => !word.startsWith("/") && !/^([0-7]{3,4}|[\w.-]+)$/.test(word)) ||
-    /^(chmod|chown|chgrp|sed|rm|mkdir|touch|cp|mv)$/.test(name) &&
-      isPath.some((word) => !word.startsWith("/"));
+  const hasValues = name === "install" || name === "mkdir";
+  const rest = words.filter((word, at) =>
+    !word.startsWith("-") && !(hasValues && /^-[mogZ]$/.test(words[at - 1] ?? ""))
+  );
+  // What a link says is no path from here; nor is a mode, an owner, or a script of sed's.
+  const isSaid = /^(chmod|chown|chgrp|sed|setcap)$/.test(name) ||
+    name === "ln" && rest.length === 2 && words.some((word) => /^-[a-z]*s|^--symbolic$/.test(word));
+  const paths = isSaid ? rest.slice(1) : rest;
+  return paths.length === 0 || paths.some((word) => !word.startsWith("/"));
 }
 
 /** Later installs join the first group, unless something in between is about where packages come from. */

@@ -167,6 +167,29 @@ Deno.test("what runs in a directory that is gone, and reads nothing there, is ke
   assert.equal(first("make install"), "left: input");
 });
 
+Deno.test("what changes files that a command made of a gone input goes with it; what only stands beside them does not", () => {
+  const story = {
+    image: tree("/", "/srv/", "/opt/"),
+    container: tree("/", ["/srv/", 231], "/opt/", "/opt/c/", ["/opt/c/HEAD", 210.5], [
+      "/opt/n",
+      220.5,
+    ]),
+    commands: [
+      command("git clone /srv/src /opt/c", [200, 1]),
+      command("git checkout -b mine", [210, 1], { cwd: "/opt/c" }),
+      command("sh -c 'wc HEAD > /opt/n'", [220, 1], { cwd: "/opt/c" }),
+    ],
+    steps: [{ time: 190, kind: "created", path: "/srv/src" } as const],
+    sweeps: [
+      sweep([189, 202], { "/opt/": 200.5, "/opt/c/": 200.5, "/opt/c/HEAD": 200.5 }),
+      sweep([202, 212], { "/opt/c/": 210.5, "/opt/c/HEAD": 210.5 }),
+      sweep([212, 222], { "/opt/": 220.5, "/opt/n": 220.5 }),
+    ],
+  };
+  const goneInputs = [{ path: "/srv/src", first: 190, gone: 230 }];
+  assert.deepEqual(decided(story, { goneInputs }), ["left: input", "left: input", "kept: changed"]);
+});
+
 Deno.test("what was brought in and then moved by a command is copied from where it is", () => {
   const story = (words: string) => ({
     image: tree("/", "/srv/", "/etc/"),
