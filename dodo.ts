@@ -8,6 +8,7 @@ const connection = "./src/lifecycle/connection.ts";
 const translation = "./src/exec/translation.ts";
 const refusal = "./src/exec/refusal.ts";
 const place = "./src/exec/place.ts";
+const record = "./src/exec/record.ts";
 const help = "./src/command_line/describe.ts";
 const context = hostContext();
 Deno.exit(
@@ -19,6 +20,7 @@ Deno.exit(
         loadTranslation: () => import(translation),
         loadRefusal: () => import(refusal),
         loadPlace: () => import(place),
+        loadRecord: () => import(record),
         loadHelp: () => import(help),
       }),
   ),

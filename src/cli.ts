@@ -140,6 +140,7 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
       loadTranslation: () => import("./exec/translation.ts"),
       loadRefusal: () => import("./exec/refusal.ts"),
       loadPlace: () => import("./exec/place.ts"),
+      loadRecord: () => import("./exec/record.ts"),
       loadHelp: () => import("./command_line/describe.ts"),
     });
   }

@@ -1,13 +1,10 @@
 import { Failure, usageFailure } from "../error.ts";
-import { inputsPath, recordExecution } from "../history/executions.ts";
 import { isWithin } from "../paths.ts";
 import { capture, endChild } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
 import { runForeground } from "../process/foreground.ts";
 import { quoteForLogin } from "../quote.ts";
-import { isSecretVariable, maskSecrets } from "../secrets.ts";
-import { dropCaches } from "../relay/drop.ts";
-import { containerMount, relayDir, type Session } from "../session/session.ts";
+import { containerMount, inputsPath, type Session } from "../session/session.ts";
 import { hasSocketDir, onEngine, socketPath, sshTo } from "../ssh/argv.ts";
 import type { Needs, Request, Translation } from "./needs.ts";
 import { type ContainerCommand, packBare, packCommand, signalWords } from "./container_command.ts";
@@ -70,28 +67,23 @@ export async function execute(
     input,
     translation,
   });
-  // The first date in a process takes half a millisecond: here the command is on its way already.
+  // The command is on its way: what its record needs is read meanwhile, and the first date takes half a millisecond.
+  const recording = context.dryRun ? undefined : context.loadRecord();
+  recording?.catch(() => {});
   const time = new Date(began).toISOString();
   const exitCode = await running;
-  if (context.dryRun) return exitCode;
+  if (recording === undefined) return exitCode;
   const durationMs = Date.now() - began;
   try {
-    if (session.mount === "relay") dropCaches(relayDir(session, "container"));
-  } catch {
-    // The command has ended, and its exit code counts: the relay finds out by itself, a little later.
-  }
-  try {
-    const kept = maskSecrets(command);
-    recordExecution(session, {
+    (await recording).record(session, {
       time,
       cwd,
-      command: kept,
-      ...kept !== command && { secret: true },
+      command,
       exitCode,
       durationMs,
       ...session.containerId !== null && { container: session.containerId },
       ...request.user !== undefined && { user: request.user },
-      ...Object.keys(request.env).length > 0 && { env: withoutSecrets(request.env) },
+      ...Object.keys(request.env).length > 0 && { env: request.env },
       ...terminal && { terminal: true },
       ...input !== undefined && { input },
     });
@@ -100,15 +92,6 @@ export async function execute(
     context.stderr(`dockerdo: this command was not recorded in the history: ${why}\n`);
   }
   return exitCode;
-}
-
-/** The values to be kept: a secret's is not. */
-function withoutSecrets(env: Readonly<Record<string, string>>): Record<string, string | null> {
-  return Object.fromEntries(
-    Object.entries(env).map((
-      [name, value],
-    ) => [name, isSecretVariable(name, value) ? null : value]),
-  );
 }
 
 /**

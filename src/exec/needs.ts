@@ -1,4 +1,5 @@
 import type { Failure } from "../error.ts";
+import type { Execution } from "../history/executions.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
 import type { Pipes } from "../process/foreground.ts";
@@ -64,6 +65,10 @@ export interface Needs {
       session: Session,
       options: { readonly terminal: boolean },
     ) => Promise<"shared" | "own">;
+  }>;
+  /** What follows a command; loaded while it runs. */
+  readonly loadRecord: () => Promise<{
+    readonly record: (session: Session, execution: Execution) => void;
   }>;
   /** What brings a dead link up again. */
   readonly loadConnection: () => Promise<{

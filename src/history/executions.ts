@@ -1,5 +1,5 @@
 import type { Context } from "../process/context.ts";
-import type { Session } from "../session/session.ts";
+import { inputsPath, type Session } from "../session/session.ts";
 
 /** One command that was run in the container. */
 export interface Execution {
@@ -46,11 +46,6 @@ export type Input =
 /** The file that holds a session's executions, one JSON object a line. */
 export function historyPath(session: Session): string {
   return `${session.dir}/history.jsonl`;
-}
-
-/** The file in which the guard of each command writes down what stdin is: only a child of ours may look. */
-export function inputsPath(session: Session): string {
-  return `${session.dir}/inputs`;
 }
 
 /** Adds to the session's history: one write of one line, so that parallel ones never mix. */

@@ -152,6 +152,11 @@ export function journalPath(session: Session): string {
 
 const MOUNT_NAME = "container";
 
+/** The file in which the guard of each command writes down what stdin is: only a child of ours may look. */
+export function inputsPath(session: Session): string {
+  return `${session.dir}/inputs`;
+}
+
 /** The container's filesystem on the local host. */
 export function containerMount(session: Session): string {
   return joinPath(session.workDir, MOUNT_NAME);

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import {
   type Execution,
   historyPath,
-  inputsPath,
   readExecutions,
   readHistory,
   readInputs,
   recordExecution,
 } from "../../../src/history/executions.ts";
+import { inputsPath } from "../../../src/session/session.ts";
 import { temporaryDir, testContext, testSession } from "../fixture.ts";
 
 function execution(changed: Partial<Execution> = {}): Execution {
