@@ -473,8 +473,8 @@ config_hosts() {
       name=${entry#??}
       case $entry in
         "H "*)
-          # No pattern, and nothing that init would refuse.
-          case $name in -* | *[!A-Za-z0-9_.:-]*) ;; *) printf "%s\n" "$name" ;; esac ;;
+          # No pattern, nothing that init would refuse, and no name of a session's container.
+          case $name in -* | *[!A-Za-z0-9_.:-]* | *.dockerdo) ;; *) printf "%s\n" "$name" ;; esac ;;
         "I "*)
           case $name in "~/"*) name=$HOME/${name#??} ;; /*) ;; *) name=$base/$name ;; esac
           set +f

@@ -10,14 +10,19 @@ fail() {
   exit 1
 }
 
-# A process of that very container: its cgroup has the id, its mounts are not ours, and it sees a root.
-target=
-for dir in /proc/[0-9]*; do
+# The first process of that very container: its cgroup has the id, its mounts are not ours, it sees a root, and none is
+# older. What runs in a container within it, or in a root of its own, is younger. Where processes are not the host's,
+# it is number 1.
+target="" oldest=""
+for dir in /proc/1 /proc/[0-9]*; do
   grep -qs "$id" "$dir/cgroup" || continue
   [ "$(readlink "$dir/ns/mnt" 2>/dev/null)" != "$(readlink /proc/self/ns/mnt)" ] || continue
   grep -qsE '^([^ ]+ ){4}/ ' "$dir/mountinfo" || continue
-  target=${dir#/proc/}
-  break
+  # proc_pid_stat(5): when it started is the 22nd field, the 20th after the name in brackets.
+  started=$(sed -n '$s/.*) //p' "$dir/stat" 2>/dev/null | cut -d ' ' -f 20)
+  [ -n "$started" ] || continue
+  if [ -z "$oldest" ] || [ "$started" -lt "$oldest" ]; then target=${dir#/proc/} oldest=$started; fi
+  [ "$target" != 1 ] || break
 done
 [ -n "$target" ] || fail "no process of the container $id is to be seen here"
 root=/proc/$target/root

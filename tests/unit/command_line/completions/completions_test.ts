@@ -14,7 +14,10 @@ function home(): TemporaryDir & { readonly env: Readonly<Record<string, string>>
       'Include "conf d/*" missing\nMatch host elsewhere\n',
   );
   Deno.writeTextFileSync(`${path}/.ssh/conf d/a`, "\tHOST\tbergen\r\nInclude deep");
-  Deno.writeTextFileSync(`${path}/.ssh/deep`, "Host oslo -oProxyCommand=id\nInclude config");
+  Deno.writeTextFileSync(
+    `${path}/.ssh/deep`,
+    "Host oslo alpha.dockerdo -oProxyCommand=id\nInclude config",
+  );
   for (const name of ["alpha", "beta"]) {
     const session = testSession({
       name,
