@@ -18,6 +18,8 @@ const LARGE_LASTS_MS = 300_000;
 /** Listings that may be on their way ahead of need. */
 const FLIGHT = 96;
 const READDIRS = 32;
+/** Names in one answer from which on more of them are expected: OpenSSH gives a hundred. */
+const FULL_NAMES = 100;
 
 /** What a listing brought: its entries, or undefined when it failed. */
 export type Listed = (entries: Listing | undefined) => void;
@@ -137,11 +139,16 @@ export class Lister {
       const ask = () => {
         waiting++;
         link.send(Type.READDIR, (to) => to.blob(handle), (type, answer) => {
-          const code = type === Type.STATUS ? answer?.u32() : undefined;
+          // In order: behind the end come only ends.
+          if (ended) return;
           waiting--;
+          let wanted = 1;
           if (type === Type.NAME && answer !== undefined && readNames(answer, entries)) {
-            window = Math.min(window + 1, READDIRS);
+            if (entries.length - counted >= FULL_NAMES) {
+              wanted = window = Math.min(window + 1, READDIRS);
+            }
           } else {
+            const code = type === Type.STATUS ? answer?.u32() : undefined;
             ended = true;
             failed ||= code !== Status.EOF;
           }
@@ -151,8 +158,8 @@ export class Lister {
             this.#huge.add(path);
             this.#large.set(path, performance.now() + LARGE_LASTS_MS);
           } else if (this.#entries > MOST_ENTRIES && !ended) ended = failed = true;
-          while (!ended && waiting < window) ask();
-          if (waiting > 0 || !ended) return;
+          while (!ended && waiting < wanted) ask();
+          if (!ended) return;
           count(0);
           link.closeHandle(handle);
           done(failed ? undefined : entries.sorted());

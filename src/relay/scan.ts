@@ -95,12 +95,13 @@ export class Scan {
 
   /** A name in this directory was asked for and not known, or the directory was opened. */
   visit(path: string, opened: boolean): void {
+    if (path === "" || this.options.isSpecial(path)) return;
     const parent = parentOf(path);
-    if (parent === "" || this.options.isSpecial(path)) return;
-    const visits = this.#remember(parent);
-    visits.children.add(path);
     const now = performance.now();
     if (opened) this.#remember(path).listedAt = now;
+    if (parent === "") return;
+    const visits = this.#remember(parent);
+    visits.children.add(path);
     if (visits.children.size >= WALK || (opened && now - visits.listedAt < MEMORY_MS)) {
       this.#walk(parent, path);
     }

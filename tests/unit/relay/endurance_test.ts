@@ -140,6 +140,21 @@ Deno.test("a tree that is larger than the memory for it is fetched once by who r
   assert.ok(each < 10, `${each} ms for each file: a round trip is 20`);
 });
 
+Deno.test("a small directory is listed in two round trips and four requests", async () => {
+  using bench = new Bench();
+  bench.files.mkdir("/d");
+  bench.put("/d/f", "x");
+  await bench.open();
+  bench.host.delay = 10;
+  const start = bench.clock.now;
+  const before = [Type.OPENDIR, Type.READDIR].map((type) => bench.host.count(type));
+  assert.deepEqual(await bench.finish(bench.list("/d")), [".", "..", "f"]);
+  const took = bench.clock.now - start;
+  await bench.clock.pass(100);
+  const after = [Type.OPENDIR, Type.READDIR].map((type) => bench.host.count(type));
+  assert.deepEqual([after.map((count, i) => count - (before[i] ?? 0)), took], [[1, 2], 40]);
+});
+
 Deno.test("a tree of many directories with a few small files is read in order at no round trip for each", async () => {
   using bench = new Bench();
   const files: string[] = [];
