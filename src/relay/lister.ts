@@ -80,9 +80,10 @@ export class Lister {
     const fetch: Fetch = { sequence: 0, done: [done] };
     this.#fetches.set(path, fetch);
     fetch.sequence = this.#fetch(path, (entries) => {
-      this.link.letGo(fetch.sequence);
       if (this.#fetches.get(path) === fetch) this.#fetches.delete(path);
+      // Keeping it may make room in the tree, which forgets the changes that no answer is older than.
       if (entries !== undefined) this.#keep(path, entries, fetch.sequence);
+      this.link.letGo(fetch.sequence);
       for (const call of fetch.done) call(entries);
     });
     this.link.hold(fetch.sequence);

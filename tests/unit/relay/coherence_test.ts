@@ -75,6 +75,26 @@ Deno.test("a listing under way does not bring back what we have removed since", 
   assert.equal((await bench.finish(bench.lstat("/d/n5"))).mode, 0o100600);
 });
 
+Deno.test("a listing counts as under way until it is kept, whatever makes room for it", async () => {
+  using bench = new Bench();
+  bench.files.mkdir("/d");
+  bench.put("/d/x", "x");
+  await bench.open();
+  const { tree, link } = bench.core;
+  const seen: [string, boolean][] = [];
+  const learn = tree.learn.bind(tree), learnListing = tree.learnListing.bind(tree);
+  tree.learn = (path, attrs, sequence) => {
+    seen.push([path, link.oldest() <= sequence]);
+    learn(path, attrs, sequence);
+  };
+  tree.learnListing = (path, entries, sequence) => {
+    seen.push([path, link.oldest() <= sequence]);
+    learnListing(path, entries, sequence);
+  };
+  assert.deepEqual(await bench.finish(bench.list("/d")), [".", "..", "x"]);
+  assert.deepEqual(seen, [["/d", true], ["/d", true]]);
+});
+
 Deno.test("a file opened before a drop is read as it is after it", async () => {
   using bench = new Bench();
   bench.put("/f", "OLD");
