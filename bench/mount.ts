@@ -6,7 +6,7 @@
  *
  * The repo has FILES small files, ten in a directory; FILES is a list (default "2000,20000"; 100000 is worth the
  * wait). Each action runs RUNS times (default 1) on a fresh mount of each kind, by turns; the medians are shown,
- * and last what one file costs more in each repo than in the smallest. ONLY, a regular expression, selects actions,
+ * and last what the distance costs, and what one file costs more in each repo than in the smallest. ONLY, a regular expression, selects actions,
  * KINDS the kinds; LIMIT (seconds, default 300) ends what takes longer. `hit` is the time of one lstat that needs
  * no server.
  */
@@ -56,6 +56,7 @@ const GROUPS: [string, string][][] = [
   [["ls -lR", "ls -lR $m/repo"]],
   [["git status, first", "git -C $m/repo status"], ["git status, second", "git -C $m/repo status"]],
   [["grep -r", "grep -r nonesuch $m/repo"]],
+  [["rg", "rg nonesuch $m/repo"]],
   [["cp -r", "cp -r $m/repo $copy"]],
   [["read 200 MB", "cat $m/big"]],
   [["write 50 MB", `dd if=/dev/zero of=$m/written bs=1M count=${WRITTEN}`]],
@@ -180,21 +181,42 @@ function show(times: All, title: string): void {
   }
 }
 
+const COMPARED = [
+  "find, first",
+  "find, second",
+  "ls -lR",
+  "git status, first",
+  "git status, second",
+  "grep -r",
+  "rg",
+  "cp -r",
+].filter((name) => only.test(name));
+
+/** What each action takes on our mount, beside what it takes at the first round trip. */
+function showDistance(files: number): void {
+  const [first, ...others] = roundTrips;
+  if (first === undefined || others.length === 0) return;
+  const took = (roundTrip: number, name: string) =>
+    median(all.get(roundTrip)?.get(files)?.relay.get(name) ?? []) ?? NaN;
+  console.log(`\n| ${files} files, beside ${first} ms | ${others.join(" ms | ")} ms |`);
+  console.log(`|---|${others.map(() => "---|").join("")}`);
+  for (const name of COMPARED) {
+    const cells = others.map((one) => `${(took(one, name) / took(first, name)).toFixed(2)} x`);
+    console.log(`| ${name} | ${cells.join(" | ")} |`);
+  }
+}
+
 /** What one file costs on our mount, beside what it costs in the smallest repo. */
 function showGrowth(all: ReadonlyMap<number, All>, roundTrip: number): void {
   const [first, ...others] = all;
   if (first === undefined || others.length === 0) return;
   console.log(`\n| ${roundTrip} ms, cost of a file | ${others.map(([n]) => n).join(" | ")} |`);
   console.log(`|---|${others.map(() => "---|").join("")}`);
-  for (
-    const name of ["find, first", "find, second", "ls -lR", "git status, first"].concat(
-      ["git status, second", "grep -r", "cp -r"],
-    )
-  ) {
+  for (const name of COMPARED) {
     const each = ([files, times]: [number, All]) =>
       (median(times.relay.get(name) ?? []) ?? NaN) / files;
     const cells = others.map((one) => `${(each(one) / each(first)).toFixed(2)} x`);
-    if (only.test(name)) console.log(`| ${name} | ${cells.join(" | ")} |`);
+    console.log(`| ${name} | ${cells.join(" | ")} |`);
   }
 }
 
@@ -213,4 +235,5 @@ for (const files of sizes) {
     await server.stop();
   }
 }
+for (const files of sizes) showDistance(files);
 for (const [roundTrip, times] of all) showGrowth(times, roundTrip);
