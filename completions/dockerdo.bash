@@ -255,8 +255,8 @@ __dockerdo_declared() {
       operand='sessions'
       ;;
     run)
-      options='--session --connect --record --no-record --no-default-args --verbose -n --dry-run --help'
-      values='--session=sessions --connect=exec|port'
+      options='--session --connect --record --no-record --forward --no-default-args --verbose -n --dry-run --help'
+      values='--session=sessions --connect=exec|port --forward=auto|none'
       docker=run
       ;;
     exec)
@@ -306,8 +306,8 @@ __dockerdo_declared() {
       operand='sessions'
       ;;
     start)
-      options='--session --mount --record --no-record -v --verbose -n --dry-run --help'
-      values='--session=sessions --mount=plain|relay'
+      options='--session --mount --record --no-record --forward -v --verbose -n --dry-run --help'
+      values='--session=sessions --mount=plain|relay --forward=auto|none'
       operand='sessions'
       docker=start
       ;;

@@ -115,6 +115,14 @@ export const mountFlag = {
   optional: true,
 } as const;
 
+/** `--forward`, by which a container's ports are forwarded in the background. */
+export const forwardFlag = {
+  kind: "enum",
+  values: ["auto", "none"],
+  brief: "Forward the container's ports as they come and go",
+  optional: true,
+} as const;
+
 /** `--record` and `--no-record`. */
 export const recordFlag = {
   kind: "boolean",

@@ -2,6 +2,7 @@ import { sessionArgumentsCommand } from "../command_line/command.ts";
 import { switchFlag } from "../command_line/flags.ts";
 import { Failure, usageFailure } from "../error.ts";
 import { announcement, autoForwards } from "../forward/auto.ts";
+import { claimAuto, stopAuto } from "../forward/background.ts";
 import {
   closeForwards,
   forwardStates,
@@ -11,12 +12,14 @@ import {
 } from "../forward/forwarding.ts";
 import { type Forward, parsePorts, type Ports } from "../forward/table.ts";
 import { watchPorts } from "../forward/watch.ts";
+import { loadConfig } from "../config/config.ts";
 import { reconnect } from "../lifecycle/connection.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { interruption } from "../process/child.ts";
 import { pause } from "../mount/table.ts";
 import type { Session } from "../session/session.ts";
+import { updateSession } from "../session/store.ts";
 import { isMasterAlive } from "../ssh/master.ts";
 
 interface ForwardFlags {
@@ -34,11 +37,13 @@ export const command = sessionArgumentsCommand<ForwardFlags>({
     "is published. Forwards are restored after a lost link and by start. Without a port, lists them.\n\n" +
     "  dockerdo forward 5173 5433:5432\n  dockerdo forward --reverse 8080\n  dockerdo forward --auto",
   flags: {
-    auto: switchFlag("Forward the container's ports as they come and go, until Ctrl-C"),
+    auto: switchFlag(
+      "Forward the container's ports as they come and go, until Ctrl-C; run --forward auto does so in the background",
+    ),
     all: switchFlag("With --auto: ephemeral ports and debuggers too"),
     reverse: switchFlag("Make local ports reachable in the container"),
     exact: switchFlag("Fail if the local port is taken, instead of using the next one"),
-    remove: switchFlag("End these forwards"),
+    remove: switchFlag("End these forwards, or with --auto the one in the background"),
     json: switchFlag("Print JSON"),
   },
   argument: {
@@ -56,6 +61,7 @@ async function forward(
 ): Promise<void> {
   refuseClashes(flags, words);
   const ports = words.map(parsePorts);
+  if (flags.auto && flags.remove) return await endAuto(context, session);
   if (flags.remove) return await remove(context, session, { flags, ports });
   if (flags.auto) return await forwardAll(context, session, flags);
   if (ports.length === 0) return await list(context, session, flags);
@@ -83,10 +89,10 @@ async function forward(
 }
 
 function refuseClashes(flags: ForwardFlags, words: readonly string[]): void {
-  if (flags.auto && (words.length > 0 || flags.reverse || flags.remove || flags.exact)) {
-    throw usageFailure("--auto finds the ports itself, and takes no option but --all");
+  if (flags.auto && (words.length > 0 || flags.reverse || flags.exact)) {
+    throw usageFailure("--auto finds the ports itself, and takes no option but --all and --remove");
   }
-  if (flags.remove && words.length === 0) {
+  if (flags.remove && !flags.auto && words.length === 0) {
     throw usageFailure("which forward is to be removed?", "dockerdo forward lists them.");
   }
 }
@@ -112,6 +118,15 @@ async function list(
   } else {
     context.stdout(states.map((state) => `${forwardText(state)}\n`).join(""));
   }
+}
+
+/** Ends the one in the background or in another terminal, and starts no other with the container. */
+async function endAuto(context: Context, session: Session): Promise<void> {
+  if (!context.dryRun && session.forward === "auto") {
+    await updateSession(session.dir, (stored) => ({ ...stored, forward: "none" }));
+  }
+  if (await stopAuto(context, session)) return;
+  context.stderr("dockerdo: no forward --auto runs for this session\n");
 }
 
 async function remove(
@@ -151,6 +166,8 @@ async function forwardAll(
   found: Session,
   { all }: { readonly all: boolean },
 ): Promise<void> {
+  const { forward_ignore } = await loadConfig(context);
+  using _claim = context.dryRun ? undefined : await claimAuto(found);
   await using forwards = autoForwards(context, found);
   // Asked for once: the signal must not be taken for the failure of a child that it has ended.
   const interrupted = interruption();
@@ -165,7 +182,11 @@ async function forwardAll(
       continue;
     }
     if (context.dryRun) return;
-    const watched = watchPorts(context, session, { all, onPorts: forwards.update });
+    const watched = watchPorts(context, session, {
+      all,
+      ignore: forward_ignore,
+      onPorts: forwards.update,
+    });
     await Promise.race([watched, interrupted]);
     progress(context, "local", "The connection to the container has ended");
   }

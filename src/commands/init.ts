@@ -188,6 +188,7 @@ export async function planSession(
     user: checkUserName(flags.user ?? "root"),
     connect: flags.connect ?? config.default_connect,
     mount,
+    forward: config.default_forward,
     record: decideRecording(context, {
       asked: flags.record,
       otherwise: config.always_record_inotify,

@@ -1,6 +1,7 @@
 import { refuseAttached } from "../session/attachment.ts";
 import { plainCommand } from "../command_line/command.ts";
 import {
+  forwardFlag,
   passedArguments,
   recordFlag,
   type SessionFlags,
@@ -41,6 +42,7 @@ import { updateSession } from "../session/store.ts";
 interface RunFlags extends SessionFlags {
   readonly connect?: "exec" | "port";
   readonly record?: boolean;
+  readonly forward?: "auto" | "none";
   readonly defaultArgs: boolean;
   readonly sshPortOnRemoteHost?: string;
   readonly remoteDelay?: string;
@@ -61,6 +63,7 @@ export const command = plainCommand<RunFlags, string[]>({
       optional: true,
     },
     record: recordFlag,
+    forward: forwardFlag,
     defaultArgs: {
       kind: "boolean",
       brief: "Do not use default_docker_run_args of the configuration",
@@ -96,7 +99,8 @@ export async function runContainer(
   const typed = [...flags.defaultArgs ? config.default_docker_run_args : [], ...rest];
   refuseClashes(typed);
   const runArguments = await withLocalEnvironment(context, typed);
-  const { default_connect, default_mount, always_record_inotify } = configOfEnvironment(context);
+  const { default_connect, default_mount, default_forward, always_record_inotify } =
+    configOfEnvironment(context);
   const port = flags.sshPortOnRemoteHost === undefined ? undefined : "port";
   await withHost(context, sessionOf(context, flags), {
     buildDir: true,
@@ -104,13 +108,14 @@ export async function runContainer(
       refuseAttached(stored, "run");
       const connect = flags.connect ?? port ?? default_connect ?? stored.connect;
       const mount = kind ?? default_mount ?? stored.mount;
+      const forward = flags.forward ?? default_forward ?? stored.forward;
       const record = decideRecording(context, {
         asked: flags.record ?? always_record_inotify,
         otherwise: stored.record,
         mount,
       });
       const key = await findPublicKey(context, config.ssh_key_path, stored);
-      await bringUp(context, { ...stored, connect, mount, record }, { key, runArguments });
+      await bringUp(context, { ...stored, connect, mount, forward, record }, { key, runArguments });
     },
   });
 }
@@ -128,11 +133,12 @@ async function bringUp(
   deferUndo(undo, context, () => undoRun(context, session));
   const containerId = await dockerRun(context, session, runArguments);
   if (!context.dryRun) {
-    const { connect, mount, record } = session;
+    const { connect, mount, forward, record } = session;
     await updateSession(session.dir, (stored) => ({
       ...stored,
       connect,
       mount,
+      forward,
       record,
       containerId,
     }));

@@ -1,5 +1,6 @@
 import { plainCommand } from "../command_line/command.ts";
 import {
+  forwardFlag,
   mountFlag,
   passedArguments,
   recordFlag,
@@ -30,6 +31,7 @@ import { enginePlace } from "../session/remote_host.ts";
 interface StartFlags extends SessionFlags {
   readonly mount?: MountKind;
   readonly record?: boolean;
+  readonly forward?: "auto" | "none";
 }
 
 export const command = plainCommand<StartFlags, string[]>({
@@ -37,7 +39,7 @@ export const command = plainCommand<StartFlags, string[]>({
     "Starts a stopped or paused container and mounts its filesystem. With --mount or --record, mounts again " +
     "if the setting has changed. Can be repeated.\n\n" +
     "  dockerdo stop; dockerdo start\n  dockerdo start NAME",
-  flags: { ...sessionFlags, mount: mountFlag, record: recordFlag },
+  flags: { ...sessionFlags, mount: mountFlag, record: recordFlag, forward: forwardFlag },
   positional: passedArguments("docker start", "session"),
   action: start,
 });
@@ -114,13 +116,16 @@ async function mountedAnew(
   flags: StartFlags,
 ): Promise<Session> {
   const mount = flags.mount ?? found.mount;
+  const forward = flags.forward ?? found.forward;
   const record = decideRecording(context, {
     asked: flags.record,
     otherwise: found.record,
     mount,
   });
-  if (mount === found.mount && record === found.record) return found;
+  if (mount === found.mount && record === found.record && forward === found.forward) {
+    return found;
+  }
   await disconnectContainer(context, found, { force: false });
-  if (context.dryRun) return { ...found, mount, record };
-  return await updateSession(found.dir, (stored) => ({ ...stored, mount, record }));
+  if (context.dryRun) return { ...found, mount, forward, record };
+  return await updateSession(found.dir, (stored) => ({ ...stored, mount, forward, record }));
 }

@@ -97,6 +97,14 @@ export const CONFIG = {
     about: "How sshfs mounts: relay (through the caching relay) or plain (sshfs alone).",
     storedBy: ({ mount }) => mount,
   }),
+  default_forward: choice(["auto", "none"], "none", {
+    about:
+      "Whether ports of the container are forwarded as they come and go (auto), or by forward alone (none).",
+    storedBy: ({ forward }) => forward,
+  }),
+  forward_ignore: key(values.words, "", {
+    about: "What forward --auto leaves out: ports, ranges of ports (8000-8100), names of programs.",
+  }),
   ssh_key_path: optional(values.keyPath, {
     about: "Your public key. Default: the one that ssh offers to the remote host. " +
       "A relative path starts at the configuration file.",

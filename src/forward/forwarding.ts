@@ -4,6 +4,7 @@ import { capture } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
 import type { Session } from "../session/session.ts";
 import { socketPath } from "../ssh/argv.ts";
+import { startAuto, stopAuto } from "./background.ts";
 import { isLocal, localSockets, loopbackAddresses, type Socket } from "./sockets.ts";
 import { changeForwards, type Forward, readForwards } from "./table.ts";
 
@@ -155,8 +156,21 @@ const RETRY = `{
   until "$@"; do i=$((i + 1)); [ "$i" -lt 30 ] || exit; sleep 2; done
 } </dev/null >/dev/null 2>&1 &`;
 
-/** Asks a new master for everything that the table has. What cannot be had again is said on stderr. */
+/**
+ * Asks a new master for everything that the table has, and starts the `forward --auto` that the session is to have.
+ * What cannot be had again is said on stderr.
+ */
 export async function restoreForwards(context: Context, session: Session): Promise<void> {
+  await restoreTable(context, session);
+  await startAuto(context, session);
+}
+
+/** To be called before the master ends: what `forward --auto` made is closed; the rest of the table is for the next master. */
+export async function suspendForwards(context: Context, session: Session): Promise<void> {
+  await stopAuto(context, session);
+}
+
+async function restoreTable(context: Context, session: Session): Promise<void> {
   if (context.dryRun || (await readForwards(session)).length === 0) return;
   await changeForwards(session, async (forwards) => {
     for (const forward of forwards) {

@@ -25,8 +25,10 @@ const LIMIT_MS = 10_000;
 export async function watchPorts(
   context: Context,
   session: Session,
-  { all, onPorts }: {
+  { all, ignore = [], onPorts }: {
     readonly all: boolean;
+    /** Ports, ranges of ports and names of programs that are left out too. */
+    readonly ignore?: readonly string[];
     readonly onPorts: (ports: readonly ListeningPort[]) => Promise<void>;
   },
 ): Promise<number> {
@@ -45,6 +47,7 @@ export async function watchPorts(
       const command = names.get(inode);
       if (command !== undefined && isLeftOut(command, { port, all })) continue;
       const name = command === undefined ? "?" : processName(command);
+      if (ignore.some((one) => isMeant(one, { port, name }))) continue;
       if (!ports.has(port) || ports.get(port) === "?") ports.set(port, name);
     }
     await onPorts(Array.from(ports, ([port, process]) => ({ port, process })));
@@ -134,4 +137,14 @@ export function isLeftOut(
   if (/--inspect/.test(words) && port >= 9229 && port < 9329) return true;
   if (/jdwp/.test(words) && port === 5005) return true;
   return DEBUGGER.test(words);
+}
+
+/** Whether an entry of forward_ignore is about a port: its number, a range with it, or the name of its program. */
+export function isMeant(
+  entry: string,
+  { port, name }: { readonly port: number; readonly name: string },
+): boolean {
+  const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(entry) ?? [];
+  if (first !== undefined) return port >= Number(first) && port <= Number(last);
+  return entry === name || entry === name.split(" ")[0];
 }

@@ -1,7 +1,7 @@
 import { provideHelperImage, startHelper } from "../attach/helper.ts";
 import { findRecreated } from "../attach/target.ts";
 import { loadConfig } from "../config/config.ts";
-import { restoreForwards } from "../forward/forwarding.ts";
+import { restoreForwards, suspendForwards } from "../forward/forwarding.ts";
 import { type Container, docker, inspectContainer } from "../docker.ts";
 import {
   askEngineId,
@@ -334,6 +334,7 @@ export async function disconnectContainer(
   session: Session,
   { force }: { readonly force: boolean },
 ): Promise<void> {
+  await suspendForwards(context, session);
   await unmount(context, session, { destination: "container", force });
   await stopMaster(context, session, "container");
 }

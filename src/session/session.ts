@@ -39,6 +39,8 @@ export interface Session {
   readonly user: string;
   readonly connect: "exec" | "port";
   readonly mount: MountKind;
+  /** Whether the ports of the container are forwarded as they come and go. */
+  readonly forward: "auto" | "none";
   /** Whether what is done through the container's mount is written down. */
   readonly record: boolean;
   /** The private or public key file that ssh is to offer to the container; null: not chosen yet. */
@@ -85,6 +87,7 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
   connect: (value) => value === "exec" || value === "port",
   // Sessions from before there was a choice lack it.
   mount: (value) => value === undefined || value === "plain" || value === "relay",
+  forward: (value) => value === undefined || value === "auto" || value === "none",
   record: (value) => value === undefined || typeof value === "boolean",
   identityFile: isTextOrNull,
   containerId: isTextOrNull,
@@ -99,6 +102,7 @@ const CHECKS: Readonly<Record<Exclude<keyof Session, "dir">, Check>> = {
 /** The values of sessions from before these were stored. */
 const MISSING = {
   mount: "plain",
+  forward: "none",
   record: false,
   engineId: null,
   attached: null,
@@ -134,6 +138,8 @@ export const SESSION_FILES = [
   "forwards.json",
   "forwards.json~",
   "forwards.lock",
+  "forward-auto.lock",
+  "forward-auto.log",
   "place-turn",
   ...PLACES,
   "mount-remote.log",

@@ -147,4 +147,38 @@ Deno.test("--auto forwards what begins to listen and names it, and leaves out wh
   assert.equal((await running).code, 130);
   assert.deepEqual(await forwards(user), []);
   assert.equal(await asked("127.0.0.1", 7203), "");
+
+  // In the background it lives as long as the container runs, comes back with it, and there is one of it.
+  const there = (): Promise<boolean> =>
+    poll(
+      async () =>
+        (await forwards(user)).some(({ containerPort, open }) => containerPort === 7203 && open),
+      { what: "the forward of the background" },
+    );
+  const watchers = async (): Promise<string> =>
+    (await london(["pgrep", "-f", "main[.]ts forward --auto|/dockerdo forward --auto"])).stdout;
+  await user.does("DOCKERDO_FORWARD_IGNORE=7204-7209 dockerdo start --forward auto");
+  await serves(user, "127.0.0.1", 7204, "ignored");
+  await there();
+  assert.equal(await asked("127.0.0.1", 7203), "restarted");
+  const second = await user.types("dockerdo forward --auto");
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /^dockerdo: the ports of auto are forwarded as they come already\n/m);
+  await user.does("dockerdo stop");
+  assert.deepEqual([await watchers(), await forwards(user)], ["", []]);
+  await user.does("dockerdo start");
+  await serves(user, "127.0.0.1", 7203, "again");
+  await there();
+  assert.deepEqual((await forwards(user)).map(({ containerPort }) => containerPort), [7203]);
+  await user.does("dockerdo forward --auto --remove");
+  assert.deepEqual([await watchers(), await forwards(user)], ["", []]);
+  const none = await user.types("dockerdo forward --auto --remove");
+  assert.deepEqual([none.code, none.stderr], [
+    0,
+    "dockerdo: no forward --auto runs for this session\n",
+  ]);
+  await user.does("dockerdo start --forward auto");
+  await there();
+  await user.does("dockerdo rm --force --delete");
+  assert.equal(await watchers(), "");
 });

@@ -57,6 +57,7 @@ export function testSession(changed: Partial<Session> = {}): Session {
     user: "root",
     connect: "exec",
     mount: "plain",
+    forward: "none",
     record: false,
     identityFile: "/home/me/.ssh/id_ed25519",
     containerId: null,

@@ -21,6 +21,8 @@ const DEFAULTS = {
   default_image: "ubuntu:latest",
   default_image_name_template: "dockerdo-{base_image}:{base_image_tag}-{session_name}",
   default_mount: "relay",
+  default_forward: "none",
+  forward_ignore: [],
   default_remote_delay: 0,
   default_remote_host: null,
   ssh_key_path: null,
@@ -99,6 +101,8 @@ ssh_key_path: ~/.ssh/id_rsa.pub
       default_image: "alpine:3.20",
       default_image_name_template: "dockerdo-{base_image}:{base_image_tag}-{session_name}",
       default_mount: "relay",
+      default_forward: "none",
+      forward_ignore: [],
       default_remote_delay: 0.3,
       default_remote_host: "reykjavik",
       ssh_key_path: "/h/.ssh/id_rsa.pub",
@@ -376,11 +380,13 @@ Deno.test("explainConfig() says where each value comes from: environment, sessio
     "default_distro none default -",
     "default_docker_registry none default -",
     "default_docker_run_args none default -",
+    "default_forward none default -",
     "default_image b environment DOCKERDO_DEFAULT_IMAGE",
     `default_image_name_template ${DEFAULTS.default_image_name_template} default -`,
     `default_mount relay file ${FILE}:1`,
     `default_remote_delay 1 file ${FILE}:3`,
     "default_remote_host none default -",
+    "forward_ignore none default -",
     "ssh_key_path none default -",
   ]);
   const remoteHost = { name: "::1", user: "me", port: 22 };
@@ -390,12 +396,14 @@ Deno.test("explainConfig() says where each value comes from: environment, sessio
     "default_distro alpine session demo",
     "default_docker_registry none session demo",
     "default_docker_run_args none default -",
+    "default_forward none session demo",
     // What init has settled, the environment does not change any more.
     "default_image debian:bookworm session demo",
     `default_image_name_template ${DEFAULTS.default_image_name_template} default -`,
     "default_mount plain session demo",
     `default_remote_delay 1 file ${FILE}:3`,
     "default_remote_host me@[::1]:22 session demo",
+    "forward_ignore none default -",
     "ssh_key_path none default -",
   ]);
 });

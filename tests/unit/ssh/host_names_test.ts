@@ -19,6 +19,7 @@ const SESSION: Session = {
   containerName: "dockerdo-demo",
   user: "root",
   connect: "exec",
+  forward: "none",
   mount: "plain",
   record: false,
   identityFile: "/home/me/.ssh/id_ed25519",
