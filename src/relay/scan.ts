@@ -4,8 +4,8 @@
  */
 import type { Contents } from "./contents.ts";
 import type { Lister } from "./lister.ts";
-import { join, nameOf, parentOf, type Tree } from "./tree.ts";
-import { isDirectory } from "./wire.ts";
+import { Fills } from "./fills.ts";
+import { isBelow, nameOf, parentOf, type Tree } from "./tree.ts";
 
 /** Directories that may be listed ahead of use: at first, and at least and at most. */
 const AHEAD = 64, LEAST_AHEAD = 8, MOST_AHEAD = 4096;
@@ -22,8 +22,6 @@ const WALK = 3;
 /** The same for files opened: in one directory, and in neighbouring ones. */
 const FILES = 2;
 const REMEMBERED = 512;
-/** Directories that are listed at once before their files are fetched ahead. */
-const PLACES = 32;
 
 interface Visits {
   children: Set<string>;
@@ -49,31 +47,6 @@ interface Walk {
   begunAt: number;
 }
 
-/** A directory whose small files are fetched, in the order of their names. */
-interface Place {
-  readonly path: string;
-  /** Only what comes after this name, where the reader has come from. */
-  readonly after: string;
-  /** False where the reader is in a directory below: then only those after it are left. */
-  readonly files: boolean;
-  names: readonly string[] | undefined;
-  next: number;
-  /** When it was asked for ahead of its turn. */
-  listedAt: number;
-}
-
-/** Directories whose small files are to be fetched; the last one is at work. No file is tried twice. */
-interface Fill {
-  readonly stack: Place[];
-  readonly deep: boolean;
-  busy: boolean;
-}
-
-/** Milliseconds between two new beginnings of reading ahead in one tree. */
-const AGAIN_MS = 250;
-/** Milliseconds after which what was fetched ahead gives way to a reader who is elsewhere. */
-const PASSED_BY_MS = 1000;
-
 export interface ScanOptions {
   tree: Tree;
   lister: Lister;
@@ -85,12 +58,11 @@ export interface ScanOptions {
 export class Scan {
   readonly #visits = new Map<string, Visits>();
   readonly #walks = new Map<string, Walk>();
-  readonly #fills = new Map<string, Fill>();
+  readonly #fills: Fills;
   readonly #renewedAt = new Map<string, number>();
-  readonly #filledAt = new Map<string, number>();
 
   constructor(private readonly options: ScanOptions) {
-    options.contents.onRoom = () => this.#resume();
+    this.#fills = new Fills(options);
   }
 
   /** A name in this directory was asked for and not known, or the directory was opened. */
@@ -111,7 +83,7 @@ export class Scan {
   used(path: string): void {
     const now = performance.now();
     for (const [root, walk] of this.#walks) {
-      if (!below(path, root)) continue;
+      if (!isBelow(path, root)) continue;
       walk.uses++;
       walk.unused = Math.max(0, walk.unused - 1);
       const time = now - walk.since;
@@ -127,15 +99,19 @@ export class Scan {
   /** A small file was opened that was not there yet. */
   opened(path: string): void {
     const directory = parentOf(path);
+    this.#fills.passes(directory, "files", nameOf(path));
     let root = ++this.#remember(directory).opens >= FILES ? directory : undefined;
     for (let child = directory; child !== "/"; child = parentOf(child)) {
       if (this.options.isSpecial(parentOf(child))) break;
       const above = this.#remember(parentOf(child));
       above.openChildren.add(child);
+      this.#fills.passes(parentOf(child), "directories", nameOf(child));
       if (above.openChildren.size < FILES) break;
       root = parentOf(child);
     }
-    if (root !== undefined) this.#fillFrom(root, path);
+    if (root === undefined || !this.#fills.isDue(root)) return;
+    if (root !== directory) this.#walk(root, directory);
+    this.#fills.begin(root, path);
   }
 
   /** Something in this directory was used that is about to expire. */
@@ -148,18 +124,22 @@ export class Scan {
     this.#renewedAt.set(path, now);
     this.options.lister.listAhead(path, () => {});
     for (const root of this.#walks.keys()) {
-      if (root !== path && below(path, root)) this.#renewBelow(root, path);
+      if (root !== path && isBelow(path, root)) this.#renewBelow(root, path);
     }
   }
 
   /** Nothing that was known holds any more; what was being walked is walked again when used. */
   drop(): void {
-    this.#fills.clear();
-    this.#filledAt.clear();
+    this.#fills.drop();
     for (const visits of this.#visits.values()) {
       visits.opens = 0;
       visits.openChildren.clear();
     }
+  }
+
+  /** Nobody reads what was fetched ahead. */
+  stop(): void {
+    this.#fills.stop();
   }
 
   #renewBelow(root: string, path: string): void {
@@ -175,12 +155,12 @@ export class Scan {
     if (this.options.isSpecial(root)) return;
     const { tree, lister } = this.options;
     for (const [other, walk] of this.#walks) {
-      if (other === root || below(root, other)) {
+      if (other === root || isBelow(root, other)) {
         const known = tree.listing(path) !== undefined || lister.coming(path);
         if (!known && performance.now() - walk.begunAt > COURSE_MS) this.#begin(other, walk, path);
         return;
       }
-      if (below(other, root)) this.#walks.delete(other);
+      if (isBelow(other, root)) this.#walks.delete(other);
     }
     const now = performance.now();
     const walk: Walk = {
@@ -205,7 +185,7 @@ export class Scan {
     walk.unused = 0;
     walk.queue = [path];
     for (let child = path; child !== root && child !== "/"; child = parentOf(child)) {
-      const siblings = this.#subdirectories(parentOf(child));
+      const siblings = this.options.tree.subdirectories(parentOf(child));
       // Of a directory that is not known yet, all.
       if (siblings.length === 0) walk.queue.unshift(parentOf(child));
       else walk.queue.push(...siblings.filter((sibling) => nameOf(sibling) > nameOf(child)));
@@ -237,7 +217,7 @@ export class Scan {
 
   /** What is below a directory comes before what comes after it. */
   #expand(walk: Walk, path: string): void {
-    const children = this.#subdirectories(path);
+    const children = this.options.tree.subdirectories(path);
     const depth = depthOf(path);
     const average = walk.children[depth] ?? children.length;
     walk.children[depth] = average + (children.length - average) / 8;
@@ -249,115 +229,6 @@ export class Scan {
       else high = middle;
     }
     walk.queue.splice(low, 0, ...children);
-  }
-
-  #subdirectories(path: string): string[] {
-    const directory = this.options.tree.directories.get(path);
-    if (directory === undefined) return [];
-    const found = [];
-    for (const name of directory.names.keys()) {
-      const attrs = directory.attrs(name);
-      if (attrs !== undefined && isDirectory(attrs)) found.push(join(path, name));
-    }
-    return found.sort();
-  }
-
-  /**
-   * Fetches the small files of a directory, or of everything below it, that come after one that was asked for and
-   * not there: who reads a tree reads it in order.
-   */
-  #fillFrom(root: string, path: string): void {
-    const now = performance.now();
-    if (now - (this.#filledAt.get(root) ?? -Infinity) < AGAIN_MS) return;
-    if (this.#filledAt.size > REMEMBERED) this.#filledAt.clear();
-    this.#filledAt.set(root, now);
-    const directory = parentOf(path);
-    const deep = root !== directory;
-    const stack = [{ ...placeOf(directory), after: nameOf(path) }];
-    for (let child = directory; child !== root; child = parentOf(child)) {
-      stack.unshift({ ...placeOf(parentOf(child)), after: nameOf(child), files: false });
-    }
-    if (deep) this.#walk(root, directory);
-    if (!this.options.contents.room) this.options.contents.expire(PASSED_BY_MS);
-    for (const key of this.#fills.keys()) if (below(key, root)) this.#fills.delete(key);
-    const fill = { stack, deep, busy: false };
-    this.#fills.set(root, fill);
-    this.#fill(root, fill);
-  }
-
-  #resume(): void {
-    for (const [key, fill] of this.#fills) this.#fill(key, fill);
-  }
-
-  /** Nobody reads what was fetched ahead. */
-  stop(): void {
-    this.#fills.clear();
-  }
-
-  /** Depth first, as people and programs read; directories with a dot come last. */
-  #fill(key: string, fill: Fill): void {
-    const { tree, lister, contents } = this.options;
-    if (fill.busy) return;
-    while (contents.room) {
-      const place = fill.stack.at(-1);
-      if (place === undefined) {
-        this.#fills.delete(key);
-        return;
-      }
-      const { path } = place;
-      this.#listPlaces(fill);
-      const directory = tree.listing(path);
-      if (directory === undefined && place.names === undefined && !this.options.isSpecial(path)) {
-        fill.busy = true;
-        lister.list(path, () => {
-          fill.busy = false;
-          if (tree.listing(path) === undefined) fill.stack.pop();
-          if (this.#fills.get(key) === fill) this.#fill(key, fill);
-        });
-        return;
-      }
-      place.names ??= [...directory?.names.keys() ?? []].filter((name) => name > place.after)
-        .sort();
-      if (place.files && !this.#fetchFiles(place)) return;
-      fill.stack.pop();
-      if (!fill.deep) continue;
-      const children = this.#subdirectories(path).filter((child) =>
-        place.files || nameOf(child) > place.after
-      ).reverse();
-      const hidden = children.filter((child) => child.includes("/.", path.length));
-      const others = children.filter((child) => !hidden.includes(child));
-      fill.stack.push(...[...hidden, ...others].map(placeOf));
-    }
-  }
-
-  /** Lists what the fill comes to next, so that it waits for one of them and not for each. */
-  #listPlaces({ stack }: Fill): void {
-    const { tree, lister } = this.options;
-    const now = performance.now();
-    for (const place of stack.slice(-PLACES)) {
-      const { path, names } = place;
-      if (names !== undefined || now - place.listedAt < AGAIN_MS) continue;
-      if (tree.listing(path) !== undefined || this.options.isSpecial(path)) continue;
-      place.listedAt = now;
-      lister.listAhead(path, () => {});
-    }
-  }
-
-  /** Fetches the small files of one directory; false when it ran out of room. */
-  #fetchFiles(place: Place): boolean {
-    const { tree, contents } = this.options;
-    const directory = tree.directories.get(place.path);
-    const names = place.names ?? [];
-    for (; directory !== undefined && place.next < names.length; place.next++) {
-      const name = names[place.next] ?? "";
-      const attrs = directory.attrs(name);
-      const file = join(place.path, name);
-      if (attrs === undefined || !contents.suits(attrs) || directory.shared.has(name)) continue;
-      if (tree.isWriting(file) || contents.has(file, attrs)) continue;
-      if (!contents.room) return false;
-      contents.fetch(file, attrs, { ahead: true });
-    }
-    return true;
   }
 
   #remember(path: string): Visits {
@@ -377,10 +248,6 @@ export class Scan {
   }
 }
 
-function placeOf(path: string): Place {
-  return { path, after: "", files: true, names: undefined, next: 0, listedAt: -Infinity };
-}
-
 function depthOf(path: string): number {
   return path === "/" ? 0 : path.split("/").length - 1;
 }
@@ -388,8 +255,4 @@ function depthOf(path: string): number {
 /** Compares as a walk depth first goes. */
 function orderOf(path: string): string {
   return path.replaceAll("/", "\0");
-}
-
-function below(path: string, root: string): boolean {
-  return path === root || root === "/" || path.startsWith(root + "/");
 }

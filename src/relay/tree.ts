@@ -84,6 +84,18 @@ export class Tree {
     return age < this.options.lifetime && directory.doubted.size === 0 ? directory : undefined;
   }
 
+  /** The directories that are known in one, in the order of their names. */
+  subdirectories(path: string): string[] {
+    const directory = this.directories.get(path);
+    if (directory === undefined) return [];
+    const found = [];
+    for (const name of directory.names.keys()) {
+      const attrs = directory.attrs(name);
+      if (attrs !== undefined && isDirectory(attrs)) found.push(join(path, name));
+    }
+    return found.sort();
+  }
+
   /** The target of a link, if it was read lately. */
   link(path: string): string | undefined {
     const known = this.directories.get(parentOf(path))?.links.get(nameOf(path));
@@ -326,4 +338,9 @@ export function nameOf(path: string): string {
 
 export function join(directory: string, name: string): string {
   return directory === "/" ? "/" + name : `${directory}/${name}`;
+}
+
+/** Whether a path is a directory or in it, at any depth. */
+export function isBelow(path: string, root: string): boolean {
+  return path === root || root === "/" || path.startsWith(root + "/");
 }
