@@ -95,7 +95,9 @@ function staysInside({ link, target }: { link: string; target: string }): boolea
   if (target === "" || target.includes("\0") || target.length > 4095) return false;
   const words = target.split("/");
   if (target.startsWith("/")) return words[1] === "nowhere" && !words.includes("..");
-  const depth = link.split("/").filter((word) => word !== "" && word !== ".").length - 1;
+  const names = link.split("/").filter((word) => word !== "" && word !== ".");
+  // The root has no directory above it.
+  const depth = Math.max(0, names.length - 1);
   const climbs = words.lastIndexOf("..") + 1;
   return climbs <= depth && words.slice(0, climbs).every((word) => word === "..");
 }
