@@ -59,6 +59,7 @@ export function evidenceOf(facts: Facts): Evidence {
     container: facts.survey.tree,
     image: facts.image.tree,
     slack: slack + 0.005,
+    surveyed: true,
   });
 }
 

@@ -62,7 +62,7 @@ const TICK = 0.011;
 
 /** What commands, edits and sweeps say of what differs between the image and the container. */
 export function weigh(
-  { commands, steps, sweeps, changed, removed, container, image, slack }: {
+  { commands, steps, sweeps, changed, removed, container, image, slack, surveyed }: {
     readonly commands: readonly Command[];
     /** The journal's, with times in seconds of the container's clock. */
     readonly steps: readonly (Omit<JournalStep, "time"> & { readonly time: number })[];
@@ -75,6 +75,8 @@ export function weigh(
     readonly image: Tree;
     /** Seconds by which the two clocks may be wrong about each other. */
     readonly slack: number;
+    /** Whether `container` and `changed` are what the container itself said after all the commands. */
+    readonly surveyed: boolean;
   },
 ): Evidence {
   const at = finder(commands, slack);
@@ -149,9 +151,9 @@ export function weigh(
   const verdicts = commands.map((command, number): Verdict => {
     if ((touched[number]?.size ?? 0) > 0) return "changed";
     if (made[number] === true || noisy[number] === true) {
-      return isSwept(command, { commands, sweeps, touched }) ? "volatile" : "unknown";
+      return isSeen(command, { commands, sweeps, touched, surveyed }) ? "volatile" : "unknown";
     }
-    return isSwept(command, { commands, sweeps, touched }) ? "nothing" : "unknown";
+    return isSeen(command, { commands, sweeps, touched, surveyed }) ? "nothing" : "unknown";
   });
   return {
     commands,
@@ -170,23 +172,26 @@ export function weigh(
 
 /**
  * Whether a sweep would have seen what a command did: it began after the command's end, and no command that
- * changed anything, and so may have written over it, began before the sweep's end.
+ * changed anything, and so may have written over it, began before the sweep's end. The survey is one more sweep, of
+ * all times.
  */
-function isSwept(
+function isSeen(
   command: Command,
-  { commands, sweeps, touched }: {
+  { commands, sweeps, touched, surveyed }: {
     readonly commands: readonly Command[];
     readonly sweeps: readonly Sweep[];
     readonly touched: readonly ReadonlySet<string>[];
+    readonly surveyed: boolean;
   },
 ): boolean {
   const sweep = sweeps.find(({ begin, since }) =>
     begin >= command.end - TICK && since <= command.begin
   );
-  if (sweep === undefined) return false;
+  const end = sweep?.end ?? (surveyed ? Infinity : undefined);
+  if (end === undefined) return false;
   return !commands.some((other) =>
     other.number !== command.number && other.end > command.begin &&
-    other.begin < sweep.end &&
+    other.begin < end &&
     (touched[other.number]?.size ?? 0) > 0
   );
 }

@@ -84,6 +84,8 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
     });
   }
   const clock = await clockOffset(context, session);
+  // Before the survey, which is the look after each of these commands.
+  const history = await Array.fromAsync(readHistory(context, session));
   const now = await survey(context, session, id);
   return await withImage(context, session, {
     image: session.imageTag,
@@ -115,7 +117,6 @@ export async function gatherFacts(context: Context, session: Session): Promise<F
         overlay: imageContainer,
         base: base.id,
       });
-      const history = await Array.fromAsync(readHistory(context, session));
       const executions = history.flatMap((event) => "command" in event ? [event] : []);
       return {
         session,

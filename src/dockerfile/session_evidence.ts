@@ -89,6 +89,7 @@ export async function gatherEvidence(
     container: tree,
     image,
     slack: clock.slack + 0.005,
+    surveyed: asked.reach === "running",
   });
   return {
     reach: asked.reach,

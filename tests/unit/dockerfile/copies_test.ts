@@ -42,3 +42,31 @@ Deno.test("a copy has its owner's name where a kept command adds it, and the ids
   assert.deepEqual(ownersAfter(command("useradd dev", [200, 1], { exitCode: 12 })), ids);
   assert.deepEqual(ownersAfter(command("apt-get install -y make", [200, 1])), ids);
 });
+
+Deno.test("what a directory held is not removed through the link that took its place", () => {
+  const image = tree("/", "/opt/", "/opt/conf/", "/opt/conf/a", "/opt/gone/", "/opt/gone/b");
+  const link = { type: "l", ctime: 200.5, target: "/srv/conf" } as const;
+  const container = tree("/", "/opt/", ["/opt/conf", link], "/srv/", "/srv/conf/", "/srv/conf/a");
+  const found = evidence({
+    image,
+    container,
+    steps: [
+      { time: 200, kind: "deleted", path: "/opt/conf/a" },
+      { time: 200, kind: "deleted", path: "/opt/conf" },
+      { time: 200, kind: "deleted", path: "/opt/gone/b" },
+      { time: 200, kind: "deleted", path: "/opt/gone" },
+      { time: 200.5, kind: "created", path: "/opt/conf" },
+    ],
+  });
+  const { removals } = findCopies({
+    evidence: found,
+    decisions: [],
+    survey: survey(container),
+    image,
+    isSecret: () => false,
+    isAllowed: () => false,
+    hasSameContent: () => false,
+    baseUsers: () => false,
+  });
+  assert.deepEqual(removals.map(({ path }) => path), ["/opt/gone"]);
+});

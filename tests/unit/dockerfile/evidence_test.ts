@@ -77,6 +77,18 @@ Deno.test("a command in front of one that changed something is not known to have
   assert.deepEqual(verdicts, ["unknown", "changed"]);
 });
 
+Deno.test("what the running container says at the end is the look after the last commands, also before a sweep", () => {
+  const story = (surveyed: boolean) =>
+    evidence({
+      image: IMAGE,
+      container: tree("/", "/etc/", ["/etc/a", 202.5], "/tmp/"),
+      commands: [command("ls", [200, 1]), command("edit", [202, 1]), command("cat", [204, 1])],
+      surveyed,
+    }).verdicts;
+  assert.deepEqual(story(false), ["unknown", "changed", "unknown"]);
+  assert.deepEqual(story(true), ["unknown", "changed", "nothing"]);
+});
+
 Deno.test("nor is one after which another changed something while the look went on", () => {
   const { verdicts } = evidence({
     image: IMAGE,

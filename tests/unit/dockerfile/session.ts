@@ -103,12 +103,24 @@ export interface Story {
   readonly steps?: readonly JournalStep[];
   readonly sweeps?: readonly Sweep[];
   readonly slack?: number;
+  readonly surveyed?: boolean;
 }
 
 export function evidence(
-  { image, container, commands = [], steps = [], sweeps = [], slack = 0.01 }: Story,
+  { image, container, commands = [], steps = [], sweeps = [], slack = 0.01, surveyed = false }:
+    Story,
 ): Evidence {
   const { changed, removed } = diffPaths(container, image);
   const numbered = commands.map((one, number) => ({ ...one, number }));
-  return weigh({ commands: numbered, steps, sweeps, changed, removed, container, image, slack });
+  return weigh({
+    commands: numbered,
+    steps,
+    sweeps,
+    changed,
+    removed,
+    container,
+    image,
+    slack,
+    surveyed,
+  });
 }
