@@ -82,14 +82,20 @@ Host ${name}
   User ${options.user ?? "root"}
   HostKeyAlias reykjavik
 ${(options.also ?? []).map((line) => `  ${line}\n`).join("")}`;
-  const takeOut = async (): Promise<void> => {
-    const text = await Deno.readTextFile(config);
-    const rest = text.replaceAll(new RegExp(`\\nHost ${name}\\n(?: .*\\n)*`, "g"), "");
-    if (rest !== text) await Deno.writeTextFile(config, rest);
+  // Other tests may be at it too, and ssh reads it at any time.
+  const change = async (edit: (text: string) => string): Promise<void> => {
+    using lock = await Deno.open(`${config}.lock`, { create: true, write: true });
+    await lock.lock(true);
+    await Deno.writeTextFile(`${config}.new`, edit(await Deno.readTextFile(config)), {
+      mode: 0o600,
+    });
+    await Deno.rename(`${config}.new`, config);
   };
+  const without = (text: string): string =>
+    text.replaceAll(new RegExp(`\\nHost ${name}\\n(?: .*\\n)*`, "g"), "");
+  const takeOut = (): Promise<void> => change(without);
   // An interrupted run may have left one, and ssh takes the first.
-  await takeOut();
-  await Deno.writeTextFile(config, block, { append: true });
+  await change((text) => without(text) + block);
   return { [Symbol.asyncDispose]: takeOut };
 }
 
