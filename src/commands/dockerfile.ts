@@ -53,7 +53,7 @@ export const command = sessionCommand<DockerfileFlags>({
 });
 
 async function dockerfile(context: Context, found: Session, flags: DockerfileFlags): Promise<void> {
-  if (flags.output !== undefined) await checkContextDir(flags.output);
+  if (flags.output !== undefined) await checkContextDir(flags.output, found);
   const session = await reachRemoteHost(context, found, { interactive: true });
   progress(context, "container", "Asking what has changed");
   const facts = await gatherFacts(context, session);

@@ -4,6 +4,7 @@ import { loadConfig } from "../config/config.ts";
 import { overlayTag, parseReference } from "../image/reference.ts";
 import { writeOverlay } from "../image/overlay.ts";
 import type { Context } from "../process/context.ts";
+import { refuseAttached } from "../session/attachment.ts";
 import { type Session } from "../session/session.ts";
 import { updateSession } from "../session/store.ts";
 
@@ -28,6 +29,7 @@ export const command = sessionCommand<OverlayFlags>({
 });
 
 async function overlay(context: Context, found: Session, flags: OverlayFlags): Promise<void> {
+  refuseAttached(found, "put sshd into");
   const config = await loadConfig(context);
   const changed = (session: Session): Session => {
     const baseImage = flags.image ?? session.baseImage;

@@ -20,6 +20,7 @@ import {
   type RemoteState,
   stepSizes,
 } from "../push/remote_state.ts";
+import { refuseAttached } from "../session/attachment.ts";
 import type { Session } from "../session/session.ts";
 import { onEngine } from "../ssh/argv.ts";
 import { UnfitLayer } from "../push/tar_split.ts";
@@ -42,6 +43,7 @@ export const command = sessionCommand({
 /** Brings the session's image to where the container is to run; there it may be already. */
 export async function push(context: Context, found: Session): Promise<void> {
   const began = Date.now();
+  refuseAttached(found, "push");
   if (found.remoteHost === null) {
     progress(context, "local", "Nothing to push: the container runs on this host");
     return;

@@ -5,7 +5,8 @@ import type { Bytes } from "../bytes.ts";
 import type { Context } from "../process/context.ts";
 import { through } from "../process/pipe.ts";
 import { TarReader } from "../push/tar.ts";
-import type { Session } from "../session/session.ts";
+import { isWithin } from "../paths.ts";
+import { containerMount, type Session } from "../session/session.ts";
 import { isPlainMode } from "./arrange.ts";
 import { parentOf, type Tree } from "./tree.ts";
 
@@ -13,8 +14,13 @@ import { parentOf, type Tree } from "./tree.ts";
 const SIGNATURE = "# The build context of a Dockerfile that dockerdo wrote.";
 const IGNORE = `${SIGNATURE}\n*\n!files\n`;
 
-/** Refuses a directory in which there is anything that dockerdo did not write. */
-export async function checkContextDir(dir: string): Promise<void> {
+/** Refuses a directory of the container, and one in which there is anything that dockerdo did not write. */
+export async function checkContextDir(dir: string, session: Session): Promise<void> {
+  if (isWithin(await nearestRealPath(dir), containerMount(session))) {
+    throw new Failure(`${dir} is in the container: what is written there would change it`, {
+      hint: "Name a directory outside of the mount: dockerdo dockerfile -o DIR",
+    });
+  }
   let names: string[];
   try {
     names = (await Array.fromAsync(Deno.readDir(dir), ({ name }) => name))
@@ -29,6 +35,17 @@ export async function checkContextDir(dir: string): Promise<void> {
   throw new Failure(`${dir} is not empty, and nothing that dockerdo wrote`, {
     hint: "Name a new directory, or an empty one: dockerdo dockerfile -o DIR",
   });
+}
+
+/** The real path of what there is of a path: of itself, or of a directory above it. */
+async function nearestRealPath(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch {
+    const slash = path.replace(/\/+$/, "").lastIndexOf("/");
+    if (slash === 0 || path === ".") return "/";
+    return await nearestRealPath(slash < 0 ? "." : path.slice(0, slash));
+  }
 }
 
 /** Writes the Dockerfile and its context; files that an earlier one needed are removed. */

@@ -97,7 +97,14 @@ Deno.test("a read-only container without capabilities, network and root is attac
       what: `the end after ${signal}`,
     });
   }
-  await does("dockerdo build 2>&1 | grep attached");
+  for (const verb of ["build", "overlay", "push", "run"]) {
+    const refused = await user.types(`DOCKERDO_SESSION_DIR=${dir} dockerdo ${verb}`);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /^dockerdo: held is attached to target-\w+: there is nothing to /m,
+    );
+  }
   const { id } = JSON.parse(await Deno.readTextFile(`${dir}/session.json`)) as { id: string };
   await does("dockerdo rm");
   assert.equal(await there("docker", "inspect", "-f", "{{.State.Running}}", held.id), "true");
