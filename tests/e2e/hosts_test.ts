@@ -122,7 +122,7 @@ const HOSTS: readonly Host[] = [
     sshd: [
       "AuthorizedKeysCommandUser root",
       "AuthorizedKeysFile none",
-      `AuthorizedKeysCommand /usr/bin/bash -c "sleep 6; cat /root/.ssh/authorized_keys"`,
+      `AuthorizedKeysCommand /usr/bin/bash -c "sleep 3; cat /root/.ssh/authorized_keys"`,
     ],
     refused: {
       typed: "dockerdo init --remote HOST",
