@@ -7,7 +7,7 @@ import { endingAsText } from "./src/error.ts";
 const connection = "./src/lifecycle/connection.ts";
 const translation = "./src/exec/translation.ts";
 const refusal = "./src/exec/refusal.ts";
-const place = "./src/exec/place.ts";
+const slots = "./src/exec/session_slots.ts";
 const record = "./src/exec/record.ts";
 const help = "./src/command_line/describe.ts";
 const context = hostContext();
@@ -19,7 +19,7 @@ Deno.exit(
         loadConnection: () => import(connection),
         loadTranslation: () => import(translation),
         loadRefusal: () => import(refusal),
-        loadPlace: () => import(place),
+        loadSlots: () => import(slots),
         loadRecord: () => import(record),
         loadHelp: () => import(help),
       }),

@@ -139,7 +139,7 @@ async function dispatch(context: Context, [verb, ...words]: readonly string[]): 
       loadConnection: () => import("./lifecycle/connection.ts"),
       loadTranslation: () => import("./exec/translation.ts"),
       loadRefusal: () => import("./exec/refusal.ts"),
-      loadPlace: () => import("./exec/place.ts"),
+      loadSlots: () => import("./exec/session_slots.ts"),
       loadRecord: () => import("./exec/record.ts"),
       loadHelp: () => import("./command_line/describe.ts"),
     });

@@ -240,9 +240,9 @@ async function runInContainer(
     });
   const argv = byDocker
     ? asUser(session, {
-      place: context.dryRun || session.remoteHost === null
+      connection: context.dryRun || session.remoteHost === null
         ? "shared"
-        : await (await context.loadPlace()).takePlace(session, { terminal }),
+        : await (await context.loadSlots()).takeSlot(session, { terminal }),
       words,
       env,
       user: user ?? session.attached?.user ?? "",
@@ -310,8 +310,8 @@ function hasSize(): boolean {
 // ssh has no word for another user's uid and gid: docker has.
 function asUser(
   session: Session,
-  { place, words, env, user, terminal, cwd }: {
-    readonly place: "shared" | "own";
+  { connection, words, env, user, terminal, cwd }: {
+    readonly connection: "shared" | "own";
     readonly words: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     /** Empty: the container's own. */
@@ -327,7 +327,7 @@ function asUser(
   const options = [terminal ? "-it" : "-i", ...keys, "-w", cwd, ...who, ...variables];
   const argv = ["exec", ...options, session.containerId ?? "", ...words];
   // Beyond the host's MaxSessions ssh goes on by a connection of its own, and would report it on the command's stderr.
-  const alone = place === "own" ? "ControlPath=none" : "LogLevel=FATAL";
+  const alone = connection === "own" ? "ControlPath=none" : "LogLevel=FATAL";
   return onEngine(session, argv, { terminal, options: ["-o", alone] });
 }
 

@@ -59,9 +59,9 @@ export interface Needs {
       session: Session,
     ) => Promise<Failure | "gone" | undefined>;
   }>;
-  /** What waits for a place in the connection to the remote host, for a command by docker exec. */
-  readonly loadPlace: () => Promise<{
-    readonly takePlace: (
+  /** What waits for a slot in the connection to the remote host, for a command by docker exec. */
+  readonly loadSlots: () => Promise<{
+    readonly takeSlot: (
       session: Session,
       options: { readonly terminal: boolean },
     ) => Promise<"shared" | "own">;

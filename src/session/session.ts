@@ -113,7 +113,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 /** The lock files that count the commands by docker exec in the connection to the remote host. */
-export const PLACES = ["place-0", "place-1", "place-2", "place-3", "place-4", "place-5"] as const;
+export const SLOTS = ["slot-0", "slot-1", "slot-2", "slot-3", "slot-4", "slot-5"] as const;
 
 /** The files of a session directory; `rm --delete` removes these and names any other. */
 export const SESSION_FILES = [
@@ -140,8 +140,8 @@ export const SESSION_FILES = [
   "forwards.lock",
   "forward-auto.lock",
   "forward-auto.log",
-  "place-turn",
-  ...PLACES,
+  "slot-turn",
+  ...SLOTS,
   "mount-remote.log",
   "mount-container.log",
 ] as const;

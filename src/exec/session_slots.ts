@@ -1,9 +1,9 @@
-import { PLACES, type Session } from "../session/session.ts";
+import { type Session, SLOTS } from "../session/session.ts";
 
 /** A person does not wait for commands that run for hours, nor for a script's that come one after another. */
 const TERMINAL_LIMIT_MS = 1000;
 
-/** When nothing has got a place for so long, those who have one keep it. */
+/** After so long without a free slot those who have one keep it. */
 const STANDSTILL_MS = 5000;
 
 const ASK_AGAIN_MS = 25;
@@ -12,11 +12,11 @@ const ASK_AGAIN_MS = 25;
 const BETWEEN_LOGINS_MS = 500;
 
 /**
- * Waits for a place in the session's connection to the remote host, where sshd allows ten sessions (MaxSessions) and
- * the mount, the way into the container and what dockerdo asks need some. The place is kept until this process ends.
- * "own": there is none in time, and it is this command's turn to make a connection of its own.
+ * Waits for a slot in the connection to the session's remote host, where sshd allows ten sessions (MaxSessions) and
+ * the mount, the way into the container and what dockerdo asks need some. The slot is kept until this process ends.
+ * "own": no slot was free in time, and it is this command's turn to make a connection of its own.
  */
-export async function takePlace(
+export async function takeSlot(
   { dir }: Pick<Session, "dir">,
   { terminal }: { readonly terminal: boolean },
 ): Promise<"shared" | "own"> {
@@ -30,19 +30,19 @@ export async function takePlace(
 
 async function takeSoon(dir: string): Promise<"shared" | "own"> {
   const limit = Date.now() + TERMINAL_LIMIT_MS;
-  while (!await lockPlace(dir)) {
+  while (!await lockSlot(dir)) {
     if (Date.now() > limit) return "own";
     await askAgain();
   }
   return "shared";
 }
 
-// Only the first of the queue asks for places; the others sleep in the lock.
+// Only the first of the queue asks for slots; the others sleep in the lock.
 async function takeInTurn(dir: string): Promise<"shared" | "own"> {
   const began = Date.now();
-  const turn = await openLock(`${dir}/place-turn`);
+  const turn = await openLock(`${dir}/slot-turn`);
   await turn.lock(true);
-  while (!await lockPlace(dir)) {
+  while (!await lockSlot(dir)) {
     const moved = (await turn.stat()).mtime?.getTime() ?? 0;
     if (Date.now() > Math.max(began, moved) + STANDSTILL_MS) {
       Deno.unrefTimer(setTimeout(() => turn.close(), BETWEEN_LOGINS_MS));
@@ -56,9 +56,9 @@ async function takeInTurn(dir: string): Promise<"shared" | "own"> {
   return "shared";
 }
 
-/** Locks one of the places until this process ends; false: others have them all. */
-async function lockPlace(dir: string): Promise<boolean> {
-  for (const name of PLACES) {
+/** Locks one of the slots until this process ends; false: others have them all. */
+async function lockSlot(dir: string): Promise<boolean> {
+  for (const name of SLOTS) {
     const file = await openLock(`${dir}/${name}`);
     if (await file.tryLock(true)) return true;
     file.close();
