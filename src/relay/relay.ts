@@ -9,7 +9,7 @@
  *   tree.ts         what is known about names, and until when; directory.ts holds it
  *   contents.ts     whole small files          stream.ts   read-ahead in big files
  *   lister.ts       whole listings             scan.ts     looking ahead of a walk
- *   fills.ts        small files fetched before they are asked for
+ *   prefetch.ts     small files fetched before they are asked for
  *   server_info.ts  where nothing is kept      handles.ts  what sshfs holds open; reopen.ts
  *   requests/       the requests, one function each: lookup, open_files, changes
  *   containment.ts  links that cannot leave    journal.ts  what was edited

@@ -2,10 +2,8 @@
  * Looks ahead of whoever walks a tree: lists directories and fetches small files before they are
  * asked for, as far ahead as the walker's pace has earned.
  */
-import type { Contents } from "./contents.ts";
-import type { Lister } from "./lister.ts";
-import { Fills } from "./fills.ts";
-import { isBelow, nameOf, parentOf, type Tree } from "./tree.ts";
+import { Prefetch, type PrefetchOptions } from "./prefetch.ts";
+import { isBelow, nameOf, parentOf } from "./tree.ts";
 
 /** Directories that may be listed ahead of use: at first, and at least and at most. */
 const AHEAD = 64, LEAST_AHEAD = 8, MOST_AHEAD = 4096;
@@ -47,22 +45,14 @@ interface Walk {
   begunAt: number;
 }
 
-export interface ScanOptions {
-  tree: Tree;
-  lister: Lister;
-  contents: Contents;
-  /** Paths where nothing is ever fetched ahead. */
-  isSpecial: (path: string) => boolean;
-}
-
 export class Scan {
   readonly #visits = new Map<string, Visits>();
   readonly #walks = new Map<string, Walk>();
-  readonly #fills: Fills;
+  readonly #prefetch: Prefetch;
   readonly #renewedAt = new Map<string, number>();
 
-  constructor(private readonly options: ScanOptions) {
-    this.#fills = new Fills(options);
+  constructor(private readonly options: PrefetchOptions) {
+    this.#prefetch = new Prefetch(options);
   }
 
   /** A name in this directory was asked for and not known, or the directory was opened. */
@@ -99,19 +89,19 @@ export class Scan {
   /** A small file was opened that was not there yet. */
   opened(path: string): void {
     const directory = parentOf(path);
-    this.#fills.passes(directory, "files", nameOf(path));
+    this.#prefetch.observe(directory, "files", nameOf(path));
     let root = ++this.#remember(directory).opens >= FILES ? directory : undefined;
     for (let child = directory; child !== "/"; child = parentOf(child)) {
       if (this.options.isSpecial(parentOf(child))) break;
       const above = this.#remember(parentOf(child));
       above.openChildren.add(child);
-      this.#fills.passes(parentOf(child), "directories", nameOf(child));
+      this.#prefetch.observe(parentOf(child), "directories", nameOf(child));
       if (above.openChildren.size < FILES) break;
       root = parentOf(child);
     }
-    if (root === undefined || !this.#fills.isDue(root)) return;
+    if (root === undefined || !this.#prefetch.isDue(root)) return;
     if (root !== directory) this.#walk(root, directory);
-    this.#fills.begin(root, path);
+    this.#prefetch.begin(root, path);
   }
 
   /** Something in this directory was used that is about to expire. */
@@ -130,7 +120,7 @@ export class Scan {
 
   /** Nothing that was known holds any more; what was being walked is walked again when used. */
   drop(): void {
-    this.#fills.drop();
+    this.#prefetch.drop();
     for (const visits of this.#visits.values()) {
       visits.opens = 0;
       visits.openChildren.clear();
@@ -139,7 +129,7 @@ export class Scan {
 
   /** Nobody reads what was fetched ahead. */
   stop(): void {
-    this.#fills.stop();
+    this.#prefetch.stop();
   }
 
   #renewBelow(root: string, path: string): void {

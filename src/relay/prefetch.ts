@@ -7,7 +7,7 @@ import type { Lister } from "./lister.ts";
 import { isBelow, join, nameOf, parentOf, type Tree } from "./tree.ts";
 
 /** Directories that are listed at once before their files are fetched ahead. */
-const PLACES = 32;
+const LISTED_AT_ONCE = 32;
 /** Milliseconds between two new beginnings of reading ahead in one tree. */
 const AGAIN_MS = 250;
 /** Milliseconds after which what was fetched ahead gives way to a reader who is elsewhere. */
@@ -15,7 +15,7 @@ const PASSED_BY_MS = 1000;
 const REMEMBERED = 1024;
 
 /** A directory whose small files are fetched. */
-interface Place {
+interface DirectoryAhead {
   readonly path: string;
   /** Only what comes after this name, or backward before it, where the reader has come from; "": all. */
   readonly after: string;
@@ -29,19 +29,19 @@ interface Place {
 }
 
 /** Directories whose small files are to be fetched; the last one is at work. No file is tried twice. */
-interface Fill {
-  readonly stack: Place[];
+interface Job {
+  readonly stack: DirectoryAhead[];
   readonly deep: boolean;
   busy: boolean;
 }
 
 /** Which way the names go that a reader opens; ripgrep's threads take them from a stack, the last one first. */
-interface Course {
+interface Direction {
   readonly last: string;
   readonly backward: boolean;
 }
 
-export interface FillOptions {
+export interface PrefetchOptions {
   tree: Tree;
   lister: Lister;
   contents: Contents;
@@ -49,60 +49,63 @@ export interface FillOptions {
   isSpecial: (path: string) => boolean;
 }
 
-export class Fills {
-  readonly #fills = new Map<string, Fill>();
-  readonly #filledAt = new Map<string, number>();
-  readonly #courses = { files: new Map<string, Course>(), directories: new Map<string, Course>() };
+export class Prefetch {
+  readonly #jobs = new Map<string, Job>();
+  readonly #begunAt = new Map<string, number>();
+  readonly #directions = {
+    files: new Map<string, Direction>(),
+    directories: new Map<string, Direction>(),
+  };
 
-  constructor(private readonly options: FillOptions) {
+  constructor(private readonly options: PrefetchOptions) {
     options.contents.onRoom = () => this.#resume();
   }
 
   /** A file of a directory, or one in a directory below it, was opened and was not there yet. */
-  passes(directory: string, kind: "files" | "directories", name: string): void {
-    const courses = this.#courses[kind];
-    const before = courses.get(directory);
+  observe(directory: string, kind: "files" | "directories", name: string): void {
+    const directions = this.#directions[kind];
+    const before = directions.get(directory);
     if (before?.last === name) return;
-    if (courses.size > REMEMBERED) courses.clear();
-    courses.set(directory, { last: name, backward: before !== undefined && name < before.last });
+    if (directions.size > REMEMBERED) directions.clear();
+    directions.set(directory, { last: name, backward: before !== undefined && name < before.last });
   }
 
-  /** Whether it is time to begin anew in a tree. */
+  /** Whether enough time has passed to begin again in a tree. */
   isDue(root: string): boolean {
-    return performance.now() - (this.#filledAt.get(root) ?? -Infinity) >= AGAIN_MS;
+    return performance.now() - (this.#begunAt.get(root) ?? -Infinity) >= AGAIN_MS;
   }
 
   /** Fetches the small files of `root` or of everything below it, from that of `path`, which was just opened. */
   begin(root: string, path: string): void {
     const { contents } = this.options;
-    if (this.#filledAt.size > REMEMBERED) this.#filledAt.clear();
-    this.#filledAt.set(root, performance.now());
+    if (this.#begunAt.size > REMEMBERED) this.#begunAt.clear();
+    this.#begunAt.set(root, performance.now());
     const directory = parentOf(path);
     const stack = [this.#placeFrom(path, "files")];
     for (let child = directory; child !== root; child = parentOf(child)) {
       stack.unshift(this.#placeFrom(child, "directories"));
     }
     if (!contents.room) contents.expire(PASSED_BY_MS);
-    for (const key of this.#fills.keys()) if (isBelow(key, root)) this.#fills.delete(key);
-    const fill = { stack, deep: root !== directory, busy: false };
-    this.#fills.set(root, fill);
-    this.#fill(root, fill);
+    for (const key of this.#jobs.keys()) if (isBelow(key, root)) this.#jobs.delete(key);
+    const job = { stack, deep: root !== directory, busy: false };
+    this.#jobs.set(root, job);
+    this.#work(root, job);
   }
 
   /** Nobody reads what was fetched ahead. */
   stop(): void {
-    this.#fills.clear();
+    this.#jobs.clear();
   }
 
   /** What was known holds no more. */
   drop(): void {
-    this.#fills.clear();
-    this.#filledAt.clear();
+    this.#jobs.clear();
+    this.#begunAt.clear();
   }
 
-  #placeFrom(path: string, kind: "files" | "directories"): Place {
+  #placeFrom(path: string, kind: "files" | "directories"): DirectoryAhead {
     const directory = parentOf(path);
-    const backward = this.#courses[kind].get(directory)?.backward === true;
+    const backward = this.#directions[kind].get(directory)?.backward === true;
     return {
       ...placeOf(directory, backward),
       after: nameOf(path),
@@ -111,49 +114,49 @@ export class Fills {
   }
 
   #resume(): void {
-    for (const [key, fill] of this.#fills) this.#fill(key, fill);
+    for (const [key, job] of this.#jobs) this.#work(key, job);
   }
 
   /** Depth first, as people and programs read; directories with a dot come last. */
-  #fill(key: string, fill: Fill): void {
+  #work(key: string, job: Job): void {
     const { tree, lister, contents } = this.options;
-    if (fill.busy) return;
+    if (job.busy) return;
     while (contents.room) {
-      const place = fill.stack.at(-1);
+      const place = job.stack.at(-1);
       if (place === undefined) {
-        this.#fills.delete(key);
+        this.#jobs.delete(key);
         return;
       }
       const { path } = place;
-      this.#listPlaces(fill);
+      this.#listPlaces(job);
       const directory = tree.listing(path);
       if (directory === undefined && place.names === undefined && !this.options.isSpecial(path)) {
-        fill.busy = true;
+        job.busy = true;
         lister.list(path, () => {
-          fill.busy = false;
-          if (tree.listing(path) === undefined) fill.stack.pop();
-          if (this.#fills.get(key) === fill) this.#fill(key, fill);
+          job.busy = false;
+          if (tree.listing(path) === undefined) job.stack.pop();
+          if (this.#jobs.get(key) === job) this.#work(key, job);
         });
         return;
       }
-      place.names ??= inCourse(place, [...directory?.names.keys() ?? []]);
+      place.names ??= namesAhead(place, [...directory?.names.keys() ?? []]);
       if (place.files && !this.#fetchFiles(place)) return;
-      fill.stack.pop();
-      if (!fill.deep) continue;
+      job.stack.pop();
+      if (!job.deep) continue;
       const names = tree.subdirectories(path).map(nameOf);
-      const children = inCourse(place.files ? { ...place, after: "" } : place, names).reverse();
+      const children = namesAhead(place.files ? { ...place, after: "" } : place, names).reverse();
       const hidden = children.filter((name) => name.startsWith("."));
       const others = children.filter((name) => !name.startsWith("."));
       const below = [...hidden, ...others].map((name) => join(path, name));
-      fill.stack.push(...below.map((child) => placeOf(child, place.backward)));
+      job.stack.push(...below.map((child) => placeOf(child, place.backward)));
     }
   }
 
-  /** Lists what the fill comes to next, so that it waits for one of them and not for each. */
-  #listPlaces({ stack }: Fill): void {
+  /** Lists the directories that come next, so that it waits for one of them and not for each. */
+  #listPlaces({ stack }: Job): void {
     const { tree, lister } = this.options;
     const now = performance.now();
-    for (const place of stack.slice(-PLACES)) {
+    for (const place of stack.slice(-LISTED_AT_ONCE)) {
       const { path, names } = place;
       if (names !== undefined || now - place.listedAt < AGAIN_MS) continue;
       if (tree.listing(path) !== undefined || this.options.isSpecial(path)) continue;
@@ -163,7 +166,7 @@ export class Fills {
   }
 
   /** Fetches the small files of one directory; false when it ran out of room. */
-  #fetchFiles(place: Place): boolean {
+  #fetchFiles(place: DirectoryAhead): boolean {
     const { tree, contents } = this.options;
     const directory = tree.directories.get(place.path);
     const names = place.names ?? [];
@@ -180,12 +183,12 @@ export class Fills {
   }
 }
 
-function placeOf(path: string, backward: boolean): Place {
+function placeOf(path: string, backward: boolean): DirectoryAhead {
   return { path, after: "", backward, files: true, names: undefined, next: 0, listedAt: -Infinity };
 }
 
 /** The names that a reader comes to after the one of a place, in that order. */
-function inCourse({ after, backward }: Place, names: readonly string[]): string[] {
+function namesAhead({ after, backward }: DirectoryAhead, names: readonly string[]): string[] {
   const left = names.filter((name) => after === "" || (backward ? name < after : name > after));
   return backward ? left.sort().reverse() : left.sort();
 }
