@@ -17,7 +17,7 @@ import { reconnect } from "../lifecycle/connection.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { interruption } from "../process/child.ts";
-import { pause } from "../mount/table.ts";
+import { pause } from "../process/pause.ts";
 import type { Session } from "../session/session.ts";
 import { updateSession } from "../session/store.ts";
 import { isMasterAlive } from "../ssh/master.ts";

@@ -1,3 +1,4 @@
+import { pause } from "../process/pause.ts";
 import { type Session, SLOTS } from "../session/session.ts";
 
 /** A person does not wait for commands that run for hours, nor for a script's that come one after another. */
@@ -32,7 +33,7 @@ async function takeSoon(dir: string): Promise<"shared" | "own"> {
   const limit = Date.now() + TERMINAL_LIMIT_MS;
   while (!await lockSlot(dir)) {
     if (Date.now() > limit) return "own";
-    await askAgain();
+    await pause(ASK_AGAIN_MS);
   }
   return "shared";
 }
@@ -48,7 +49,7 @@ async function takeInTurn(dir: string): Promise<"shared" | "own"> {
       Deno.unrefTimer(setTimeout(() => turn.close(), BETWEEN_LOGINS_MS));
       return "own";
     }
-    await askAgain();
+    await pause(ASK_AGAIN_MS);
   }
   const now = new Date();
   await turn.utime(now, now);
@@ -68,8 +69,4 @@ async function lockSlot(dir: string): Promise<boolean> {
 
 function openLock(path: string): Promise<Deno.FsFile> {
   return Deno.open(path, { write: true, create: true, mode: 0o600 });
-}
-
-function askAgain(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
 }

@@ -1,6 +1,7 @@
 import { doctorHint, Failure } from "../error.ts";
 import { capture } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
+import { pause } from "../process/pause.ts";
 import { selfCommand } from "../process/own_command.ts";
 import { isWithin } from "../paths.ts";
 import { quoteAll } from "../quote.ts";
@@ -16,7 +17,6 @@ import {
   mountHolders,
   mountPoint,
   mountTable,
-  pause,
   sourceName,
 } from "./table.ts";
 

@@ -1,4 +1,5 @@
 import { capture } from "../process/child.ts";
+import { pause } from "../process/pause.ts";
 import { processes } from "../process/processes.ts";
 import type { Context } from "../process/context.ts";
 import { buildMount, containerMount, relayDir, type Session } from "../session/session.ts";
@@ -124,10 +125,6 @@ export async function isRelayed(
 ): Promise<boolean> {
   const words = ` relay ${relayDir(session, destination)} ${mountPoint(session, destination)} `;
   return (await processes(context)).some(({ args }) => args.includes(words));
-}
-
-export function pause(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
 }
 
 /** The processes with a working directory or an open file in a mount, by /proc; empty without /proc. */

@@ -32,6 +32,7 @@ import { appender, Journal } from "./journal.ts";
 import * as names from "./requests/lookup.ts";
 import * as changes from "./requests/changes.ts";
 import { Malformed, type Reader, Status, Type, u32 } from "./wire.ts";
+import { pause } from "../process/pause.ts";
 
 export interface RelayOptions {
   /** The command line to run, as sshfs gave it: `ssh … -s sftp`. */
@@ -227,10 +228,6 @@ async function settle(core: Core, believed: () => number): Promise<void> {
   while (core.link.oldestPending() <= sent && performance.now() - start < SETTLE_MS) await pause(1);
   const left = believed();
   if (left > 0) await pause(left);
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function logger(state: string): (text: string) => void {
