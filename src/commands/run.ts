@@ -36,13 +36,18 @@ import { isMounted } from "../mount/table.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
 import { enginePlace, remoteHostForSsh } from "../session/remote_host.ts";
-import { containerMount, type MountKind, type Session } from "../session/session.ts";
+import {
+  containerMount,
+  type ForwardMode,
+  type MountKind,
+  type Session,
+} from "../session/session.ts";
 import { updateSession } from "../session/store.ts";
 
 interface RunFlags extends SessionFlags {
   readonly connect?: "exec" | "port";
   readonly record?: boolean;
-  readonly forward?: "auto" | "none";
+  readonly forward?: ForwardMode;
   readonly defaultArgs: boolean;
   readonly sshPortOnRemoteHost?: string;
   readonly remoteDelay?: string;

@@ -10,6 +10,7 @@ import {
 } from "../command_line/flags.ts";
 import { loadConfig } from "../config/config.ts";
 import { type UserConfig } from "../config/schema.ts";
+import { stopAuto } from "../forward/background.ts";
 import {
   connectContainer,
   disconnectContainer,
@@ -23,7 +24,12 @@ import { findPublicKey } from "../ssh/public_key.ts";
 import { isWithin } from "../paths.ts";
 import { progress } from "../output.ts";
 import type { Context } from "../process/context.ts";
-import { containerMount, type MountKind, type Session } from "../session/session.ts";
+import {
+  containerMount,
+  type ForwardMode,
+  type MountKind,
+  type Session,
+} from "../session/session.ts";
 import { updateSession } from "../session/store.ts";
 import { stopMaster } from "../ssh/master.ts";
 import { enginePlace } from "../session/remote_host.ts";
@@ -31,7 +37,7 @@ import { enginePlace } from "../session/remote_host.ts";
 interface StartFlags extends SessionFlags {
   readonly mount?: MountKind;
   readonly record?: boolean;
-  readonly forward?: "auto" | "none";
+  readonly forward?: ForwardMode;
 }
 
 export const command = plainCommand<StartFlags, string[]>({
@@ -55,7 +61,7 @@ export async function start(
   await withHost(context, sessionOf(context, flags, name), {
     buildDir: true,
     action: async (found) => {
-      const session = await mountedAnew(context, found, flags);
+      const session = await withFlags(context, found, flags);
       await startContainer(context, session, { config, words: rest });
     },
   });
@@ -109,8 +115,8 @@ async function startContainer(
   }
 }
 
-/** The session with what the flags say of its mount; a mount of another kind is removed first. */
-async function mountedAnew(
+/** The session with what the flags say; a mount of another kind is removed first, and a forward --auto ended. */
+async function withFlags(
   context: Context,
   found: Session,
   flags: StartFlags,
@@ -122,10 +128,10 @@ async function mountedAnew(
     otherwise: found.record,
     mount,
   });
-  if (mount === found.mount && record === found.record && forward === found.forward) {
-    return found;
-  }
-  await disconnectContainer(context, found, { force: false });
+  const isMountSame = mount === found.mount && record === found.record;
+  if (!isMountSame) await disconnectContainer(context, found, { force: false });
+  if (flags.forward === "none") await stopAuto(context, found);
+  if (isMountSame && forward === found.forward) return found;
   if (context.dryRun) return { ...found, mount, forward, record };
   return await updateSession(found.dir, (stored) => ({ ...stored, mount, forward, record }));
 }

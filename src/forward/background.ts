@@ -5,12 +5,14 @@
 import { Failure } from "../error.ts";
 import { capture } from "../process/child.ts";
 import type { Context } from "../process/context.ts";
+import { pause } from "../process/pause.ts";
 import { selfCommand } from "../process/own_command.ts";
 import type { Session } from "../session/session.ts";
 import START from "./background.sh" with { type: "text" };
 
-/** How long it may take to end its forwards, ms. */
+/** Milliseconds that it may take to end its forwards. */
 const ENDING_MS = 5000;
+const CLAIM_MS = 1000;
 const ASK_AGAIN_MS = 50;
 
 function lockPath(session: Session): string {
@@ -22,48 +24,53 @@ export function autoLogPath(session: Session): string {
   return `${session.dir}/forward-auto.log`;
 }
 
-/** Makes this process the session's `forward --auto` until disposed of; fails where there is one already. */
+/** Makes this process the session's `forward --auto` until disposed of; fails where another process is. */
 export async function claimAuto(session: Session): Promise<Disposable> {
   const file = await Deno.open(lockPath(session), { create: true, write: true, mode: 0o600 });
-  if (!await file.tryLock(true)) {
-    file.close();
-    throw new Failure(`the ports of ${session.name} are forwarded as they come already`, {
-      hint: "dockerdo forward lists them; dockerdo forward --auto --remove ends it.",
-    });
+  const limit = Date.now() + CLAIM_MS;
+  // Whoever only looks holds the lock for a moment too.
+  while (!await file.tryLock(true)) {
+    if (Date.now() > limit) {
+      file.close();
+      throw new Failure(`the ports of ${session.name} are forwarded as they come already`, {
+        hint: "dockerdo forward lists them; dockerdo forward --auto --remove ends it.",
+      });
+    }
+    await pause(ASK_AGAIN_MS);
   }
   await file.truncate();
   await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
   return { [Symbol.dispose]: () => file.close() };
 }
 
-/** Starts `forward --auto` in the background where the session is to have it and has none. */
+/** Starts `forward --auto` in the background, unless the session does without it or one runs. */
 export async function startAuto(context: Context, session: Session): Promise<void> {
-  if (session.forward !== "auto" || context.dryRun || await holder(session) !== undefined) return;
+  if (session.forward !== "auto" || context.dryRun || await processOf(session) !== undefined) {
+    return;
+  }
   const self = [...selfCommand(), "forward", "--auto"];
   const words = ["sh", "-c", START, "sh", autoLogPath(session), session.dir, ...self];
   await capture({ ...context, verbose: false }, words);
 }
 
-/** Ends the session's `forward --auto`, and waits until it has. Returns whether there was one. */
+/** Ends the session's `forward --auto`, and waits until it has ended. Returns whether one ran. */
 export async function stopAuto(context: Context, session: Session): Promise<boolean> {
-  if (context.dryRun) return false;
+  const pid = context.dryRun ? undefined : await processOf(session);
+  if (pid === undefined) return false;
+  await capture(context, ["kill", "-TERM", String(pid)]);
   const limit = Date.now() + ENDING_MS;
-  let isThere = false;
-  for (let asked = false; true; asked = true) {
-    const pid = await holder(session);
-    if (pid === undefined || pid === Deno.pid) return isThere;
-    isThere = true;
-    const isLate = Date.now() > limit;
-    if (!asked || isLate) {
-      await capture(context, ["kill", isLate ? "-KILL" : "-TERM", String(pid)]);
+  while (await processOf(session) === pid) {
+    if (Date.now() > limit) {
+      await capture(context, ["kill", "-KILL", String(pid)]);
+      break;
     }
-    if (isLate) return true;
-    await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    await pause(ASK_AGAIN_MS);
   }
+  return true;
 }
 
-/** The process id of the session's `forward --auto`; undefined: there is none. */
-async function holder(session: Session): Promise<number | undefined> {
+/** The process id of the session's `forward --auto`; undefined where none runs. */
+async function processOf(session: Session): Promise<number | undefined> {
   let file: Deno.FsFile;
   try {
     file = await Deno.open(lockPath(session), { read: true, write: true });

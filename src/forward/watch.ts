@@ -47,7 +47,7 @@ export async function watchPorts(
       const command = names.get(inode);
       if (command !== undefined && isLeftOut(command, { port, all })) continue;
       const name = command === undefined ? "?" : processName(command);
-      if (ignore.some((one) => isMeant(one, { port, name }))) continue;
+      if (ignore.some((one) => matchesPort(one, { port, name }))) continue;
       if (!ports.has(port) || ports.get(port) === "?") ports.set(port, name);
     }
     await onPorts(Array.from(ports, ([port, process]) => ({ port, process })));
@@ -140,7 +140,7 @@ export function isLeftOut(
 }
 
 /** Whether an entry of forward_ignore is about a port: its number, a range with it, or the name of its program. */
-export function isMeant(
+export function matchesPort(
   entry: string,
   { port, name }: { readonly port: number; readonly name: string },
 ): boolean {

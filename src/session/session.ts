@@ -17,6 +17,9 @@ export interface ImageSettings {
 /** How container and build dir are mounted: by sshfs alone, or with the relay and its caches below it. */
 export type MountKind = "plain" | "relay";
 
+/** Whether the container's ports are forwarded as they come and go, or only those that `forward` names. */
+export type ForwardMode = "auto" | "none";
+
 /** Everything about a session that cannot be asked elsewhere. Stored as `session.json`. */
 export interface Session {
   readonly version: 1;
@@ -39,8 +42,7 @@ export interface Session {
   readonly user: string;
   readonly connect: "exec" | "port";
   readonly mount: MountKind;
-  /** Whether the ports of the container are forwarded as they come and go. */
-  readonly forward: "auto" | "none";
+  readonly forward: ForwardMode;
   /** Whether what is done through the container's mount is written down. */
   readonly record: boolean;
   /** The private or public key file that ssh is to offer to the container; null: not chosen yet. */

@@ -177,6 +177,11 @@ Deno.test("--auto forwards what begins to listen and names it, and leaves out wh
     0,
     "dockerdo: no forward --auto runs for this session\n",
   ]);
+  // The mount stays as it is, be it in use.
+  await user.does("cd container/etc && dockerdo start --forward auto && ls passwd");
+  await there();
+  await user.does("dockerdo start --forward none");
+  assert.deepEqual([await watchers(), await forwards(user)], ["", []]);
   await user.does("dockerdo start --forward auto");
   await there();
   await user.does("dockerdo rm --force --delete");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { candidates } from "../../../src/forward/forwarding.ts";
 import { isLocal, parseSockets } from "../../../src/forward/sockets.ts";
 import { changeForwards, parsePorts, readForwards } from "../../../src/forward/table.ts";
-import { isLeftOut, isMeant, parseHolders, processName } from "../../../src/forward/watch.ts";
+import { isLeftOut, matchesPort, parseHolders, processName } from "../../../src/forward/watch.ts";
 import { temporaryDir, testSession } from "../fixture.ts";
 
 const TABLE =
@@ -83,7 +83,7 @@ Deno.test("debuggers, editors and dockerdo's own sshd are left out; --all brings
 Deno.test("forward_ignore names ports, ranges, programs, and a program with what it runs", () => {
   const judge = (port: number, name: string): boolean[] =>
     ["3000", "8000-8100", "node", "node server.js", "-", "80"].map((entry) =>
-      isMeant(entry, { port, name })
+      matchesPort(entry, { port, name })
     );
   assert.deepEqual(judge(3000, "ruby"), [true, false, false, false, false, false]);
   assert.deepEqual(judge(8100, "node server.js"), [false, true, true, true, false, false]);
