@@ -32,6 +32,8 @@ export interface Container {
   readonly networkMode: string;
   readonly runtime: string;
   readonly appArmor: string;
+  /** How many processes it may have; 0: any number. */
+  readonly pidsLimit: number;
 }
 
 /** The part of `docker image inspect` that we use. */
@@ -232,6 +234,7 @@ export function parseContainers(json: string): Container[] {
       networkMode: asText(field(host, "NetworkMode")),
       runtime: asText(field(host, "Runtime")),
       appArmor: asText(field(item, "AppArmorProfile")),
+      pidsLimit: Math.max(0, Number(field(host, "PidsLimit") ?? 0)),
     };
   });
 }

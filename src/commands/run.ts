@@ -20,15 +20,15 @@ import {
   captureDocker,
   docker,
   dockerFailure,
-  inspectContainer,
   inspectImage,
   OVERLAY_LABEL,
   OVERLAY_VERSION,
   SESSION_LABEL,
 } from "../docker.ts";
 import { withLocalEnvironment } from "../lifecycle/run_environment.ts";
-import { containerLog, ownContainers } from "../session_containers.ts";
+import { ownContainers } from "../session_containers.ts";
 import { decideRecording } from "../lifecycle/recording.ts";
+import { startFailure } from "../lifecycle/start_failure.ts";
 import { deferUndo, Failure, usageFailure } from "../error.ts";
 import { findPublicKey, type PublicKey } from "../ssh/public_key.ts";
 import { checkMountPoint } from "../mount/mount.ts";
@@ -157,7 +157,7 @@ async function bringUp(
   try {
     await connectContainer(context, session, { containerId, key });
   } catch (error) {
-    throw await withLog(context, session, { containerId, error });
+    throw await startFailure(context, session, { containerId, error });
   }
   undo.move();
   progress(context, "container", `Ready: ${containerMount(session)}`);
@@ -303,45 +303,4 @@ async function dockerRun(
   if (started.code !== 0) throw dockerFailure(session, "Starting the container", started);
   if (started.stderr.trim() !== "") context.stderr(started.stderr);
   return started.stdout.trim() || session.containerName;
-}
-
-// An init, the main process, sshd's three of each connection, the mount's server and a command.
-const FEWEST_PROCESSES = 16;
-
-// What fails for want of processes says so rarely.
-async function processLimit(
-  context: Context,
-  session: Session,
-  containerId: string,
-): Promise<string | undefined> {
-  const words = ["container", "inspect", "--format", "{{.HostConfig.PidsLimit}}", containerId];
-  const { stdout } = await captureDocker(context, session, { words, readOnly: true });
-  const limit = Number(stdout);
-  return limit > 0 && limit < FEWEST_PROCESSES
-    ? `The container may have ${limit} processes: give docker run a larger --pids-limit.`
-    : undefined;
-}
-
-async function withLog(
-  context: Context,
-  session: Session,
-  { containerId, error }: { readonly containerId: string; readonly error: unknown },
-): Promise<unknown> {
-  if (!(error instanceof Failure) || error.exitCode > 128) return error;
-  const container = await inspectContainer(context, session, containerId).catch(() => undefined);
-  const log = await containerLog(context, session, containerId).catch(() => "");
-  const state = container === undefined
-    ? "The container is gone."
-    : `The container is ${container.status}, exit code ${container.exitCode}.`;
-  const limit = await processLimit(context, session, containerId);
-  return new Failure(error.message, {
-    cause: error,
-    hint: [
-      limit,
-      error.hint,
-      state,
-      log === "" ? "Its log is empty." : `The end of its log:\n${log}`,
-    ]
-      .filter(Boolean).join("\n"),
-  });
 }

@@ -44,6 +44,7 @@ const CREATED = {
   networkMode: "",
   runtime: "",
   appArmor: "",
+  pidsLimit: 0,
 };
 const LOCAL = testSession({ remoteHost: null });
 
@@ -171,6 +172,7 @@ Deno.test("parseContainers() fills in what an engine leaves out", () => {
       networkMode: "",
       runtime: "",
       appArmor: "",
+      pidsLimit: 0,
     })),
   ]);
 });
