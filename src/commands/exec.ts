@@ -93,12 +93,12 @@ export async function exec(
   words: readonly string[],
   needs: Needs,
 ): Promise<number> {
-  if (words[0] === "--help" || words[0] === "-h") {
-    const { execHelp } = await needs.loadHelp();
-    cli.stdout(execHelp(PROSE, OPTIONS));
-    return 0;
-  }
   try {
+    if (words[0] === "--help" || words[0] === "-h") {
+      const { execHelp } = await needs.loadHelp();
+      cli.stdout(execHelp(PROSE, OPTIONS));
+      return 0;
+    }
     const request = await parseWords({ ...cli, ...needs }, words);
     const context = { ...cli, ...needs, verbose: request.verbose, dryRun: request.dryRun };
     return await execute(context, findSession(context, request.session), request);

@@ -1,4 +1,6 @@
+import { Failure } from "../error.ts";
 import { visible } from "../visible.ts";
+
 /** The context of this process: its environment, directory and streams. */
 export function hostContext(): Context {
   const { DOCKERDO_CWD: told, DOCKERDO_DOTTED: _dotted, ...env } = Deno.env.toObject();
@@ -10,8 +12,8 @@ export function hostContext(): Context {
     verbose: false,
     dryRun: false,
     sharedShells: true,
-    stdout: (text) => writeAll(Deno.stdout, text),
-    stderr: (text) => void writeAll(Deno.stderr, redName(env, visible(text))),
+    stdout: writeOut,
+    stderr: (text) => writeError(redName(env, visible(text))),
     hasColours: (stream) => hasColours(env, stream),
   };
 }
@@ -72,8 +74,26 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
     return true;
   } catch (error) {
     // The reader has ended (`dockerdo history | head`), which is no failure.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    return false;
+    if (error instanceof Deno.errors.BrokenPipe) return false;
+    throw error;
+  }
+}
+
+function writeOut(text: string): boolean {
+  try {
+    return writeAll(Deno.stdout, text);
+  } catch (cause) {
+    throw new Failure(`cannot write to the standard output: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+function writeError(text: string): void {
+  try {
+    writeAll(Deno.stderr, text);
+  } catch {
+    // There is no other place to say it; what a command does and its exit code must not depend on it.
   }
 }
 

@@ -68,3 +68,40 @@ Deno.test("arguments keep their carriage returns, which Deno takes off the end",
   });
   assert.match(stderr, /^dockerdo: exec has no option --no-such\\x0d\\x0d\n/);
 });
+
+Deno.test("a stream that takes nothing is named, and what dodo cannot say on stderr leaves its exit code", async () => {
+  using dir = temporaryDir();
+  const start = (line: string): ReturnType<typeof system> =>
+    system(["/bin/sh", "-c", line], {
+      env: {
+        HOME: dir.path,
+        BIN,
+        DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+        PATH: `${Deno.execPath().replace(/\/[^/]*$/, "")}:/usr/bin:/bin`,
+      },
+      cwd: dir.path,
+    });
+  const full = "cannot write to the standard output: No space left on device (os error 28)\n";
+  const lines = [
+    "dockerdo config >/dev/full",
+    "dockerdo --help >/dev/full",
+    "dodo --help >/dev/full",
+  ];
+  const seen = await Promise.all(lines.map((line) => start(`"$BIN"/${line}`)));
+  assert.deepEqual(seen.map(({ code, stderr }) => [code, stderr]), [
+    [1, `dockerdo: ${full}`],
+    [1, `dockerdo: ${full}`],
+    [125, `dockerdo: ${full}`],
+  ]);
+  assert.equal((await start('"$BIN"/dodo true 2>/dev/full')).code, 125);
+  assert.equal((await start('"$BIN"/dockerdo nosuch 2>/dev/full')).code, 2);
+});
+
+Deno.test("without a deno and an npx dockerdo ends with 1, dodo with 125", async () => {
+  using dir = temporaryDir();
+  const start = (name: string): ReturnType<typeof system> =>
+    system(["/bin/sh", `${BIN}/${name}`, "list"], {
+      env: { HOME: dir.path, PATH: "/nonexistent" },
+    });
+  assert.deepEqual([(await start("dockerdo")).code, (await start("dodo")).code], [1, 125]);
+});
