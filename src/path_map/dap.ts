@@ -183,7 +183,11 @@ function stringAt(body: Bytes, range: Range | undefined): ByteString | undefined
   return decodeString(body, range.from, range.to - 1).text;
 }
 
-/** A small part of a message, to look at. */
+/** A small part of a message, to look at; what the scan lets pass may still be no JSON. */
 function parsed(body: Bytes, { from, to }: Range): unknown {
-  return JSON.parse(new TextDecoder().decode(body.subarray(from, to)));
+  try {
+    return JSON.parse(new TextDecoder().decode(body.subarray(from, to)));
+  } catch (error) {
+    throw new NotJson(`no JSON from byte ${from} on: ${(error as Error).message}`);
+  }
 }

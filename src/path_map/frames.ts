@@ -11,6 +11,8 @@ export interface Part {
 
 const LENGTH = /content-length[ \t]*:[ \t]*([0-9]+)[ \t]*\r?$/i;
 const FIELD = /^content-[a-z-]+[ \t]*:/i;
+/** Any header field (RFC 9110, a token and a colon): after the length, it belongs to the same message. */
+const FURTHER_FIELD = /^[!#$%&'*+.^_`|~0-9a-z-]+[ \t]*:/i;
 const NEWLINE = 0x0a;
 /** A line that is longer is no header, and is passed on before it ends. */
 const LONGEST_LINE = 4096;
@@ -79,7 +81,9 @@ export class FrameReader {
         this.#filled = 0;
       }
       return;
-    } else if (!FIELD.test(line)) return yield* this.#junk();
+    } else if (!(this.#length === undefined ? FIELD : FURTHER_FIELD).test(line)) {
+      return yield* this.#junk();
+    }
     this.#lineStart = this.#head.length;
   }
 

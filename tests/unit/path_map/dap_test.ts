@@ -236,3 +236,20 @@ Deno.test("a program that the adapter starts in the editor's terminal runs in th
   // A process of this host is none that the adapter sees.
   assert.deepEqual(answered("runInTerminal", { processId: 7, shellProcessId: 8 }), {});
 });
+
+Deno.test("a request for a terminal with variables that are no JSON passes as it is, and is reported once", () => {
+  const notices: string[] = [];
+  const translator = new DapTranslator(new PathMap("/home/ada/work/container"), {
+    notice: (text) => void notices.push(text),
+    filesWritten: () => {},
+    realPath: () => undefined,
+    terminal: { command: ["dodo"], env: {} },
+  });
+  for (const value of ['"x\ny"', '"\\q"']) {
+    const message =
+      `{"type":"request","command":"runInTerminal","arguments":{"cwd":"/srv","args":["p"],"env":{"A":${value}}}}`;
+    const { body } = translator.fromServer(new TextEncoder().encode(message));
+    assert.equal(new TextDecoder().decode(body), message);
+  }
+  assert.equal(notices.length, 1);
+});

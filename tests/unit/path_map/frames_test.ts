@@ -33,6 +33,7 @@ Deno.test("messages are the same however the stream is cut, and junk between the
       `Content-Type: application/vscode-jsonrpc; charset=utf8\r\ncontent-length: ${size}\r\nContent-Foo: 1\r\n\r\n`,
       body,
     ],
+    [`Content-Length: ${size}\r\nX-Trace_1: a b\r\n\r\n`, body],
     [`Content-Length: 0\r\n\r\n`, ""],
     [
       "Content-Type: x\r\n\r\nContent-Length: many\r\nContent-Length: 99999999999999\r\n\r\n",
