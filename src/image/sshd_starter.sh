@@ -36,7 +36,10 @@ fi
 mkdir -p /run/sshd 2>/dev/null || :
 # To the stderr of each command sshd writes that the home is not there; below a ChrootDirectory it does not.
 user=$(cat /etc/dockerdo/user)
-home=$(sed -n "s/^$user:[^:]*:[^:]*:[^:]*:[^:]*:\([^:]*\):.*/\1/p" /etc/passwd)
+home=
+while IFS=: read -r name _ _ _ _ entry _; do
+  [ "$name" != "$user" ] || { home=$entry && break; }
+done </etc/passwd
 if [ -n "$home" ] && [ ! -d "$home" ] && [ -n "$(find / -prune -user 0 ! -perm -20 ! -perm -2 2>/dev/null)" ]; then
   set -- -o ChrootDirectory=/ "$@"
 fi
