@@ -55,7 +55,7 @@ export function findCopies(
   for (const [path, toucher] of evidence.last) {
     if (isLeftOut(path) || !isCopied(path, evidence, decisions)) continue;
     const entry = survey.tree.get(path);
-    if (entry === undefined && isBehindOther(path, survey.tree)) continue;
+    if (entry === undefined && isBelowOther(path, survey.tree)) continue;
     const time = timeOf(
       path,
       evidence,
@@ -132,8 +132,8 @@ export function ownerOf(entry: Entry, { users, groups }: Survey): string | undef
     : `${named(users, entry.uid)}:${named(groups, entry.gid)}`;
 }
 
-/** Whether something else has taken the place of a directory that held a path: through a link, it would be another's. */
-function isBehindOther(path: string, tree: Tree): boolean {
+/** Whether a path is below what is no directory any more: through a link, it would be another path. */
+function isBelowOther(path: string, tree: Tree): boolean {
   for (let at = parentOf(path); at !== "/"; at = parentOf(at)) {
     const holder = tree.get(at);
     if (holder !== undefined && holder.type !== "d") return true;

@@ -150,10 +150,8 @@ export function weigh(
   const made = temporary.map((paths) => paths.size > 0);
   const verdicts = commands.map((command, number): Verdict => {
     if ((touched[number]?.size ?? 0) > 0) return "changed";
-    if (made[number] === true || noisy[number] === true) {
-      return isSeen(command, { commands, sweeps, touched, surveyed }) ? "volatile" : "unknown";
-    }
-    return isSeen(command, { commands, sweeps, touched, surveyed }) ? "nothing" : "unknown";
+    if (!isSeen(command, { commands, sweeps, touched, surveyed })) return "unknown";
+    return made[number] === true || noisy[number] === true ? "volatile" : "nothing";
   });
   return {
     commands,

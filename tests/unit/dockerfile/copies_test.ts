@@ -4,6 +4,14 @@ import { decide } from "../../../src/dockerfile/decide.ts";
 import { type Command } from "../../../src/dockerfile/evidence.ts";
 import { command, evidence, survey, sweep, tree } from "./session.ts";
 
+/** No secret, no file as in the image, no user of the base's. */
+const NOTHING_SPECIAL = {
+  isSecret: () => false,
+  isAllowed: () => false,
+  hasSameContent: () => false,
+  baseUsers: () => false,
+};
+
 /** The owners that COPY is given for a new file of dev's, after a command that added dev. */
 function ownersAfter(adding: Command): (string | undefined)[] {
   const image = tree("/", "/etc/", "/etc/passwd", "/srv/");
@@ -26,10 +34,7 @@ function ownersAfter(adding: Command): (string | undefined)[] {
     decisions: decide(found, { inputs: new Map() }),
     survey: survey(container),
     image,
-    isSecret: () => false,
-    isAllowed: () => false,
-    hasSameContent: () => false,
-    baseUsers: () => false,
+    ...NOTHING_SPECIAL,
   });
   return copies.filter(({ entry: { path } }) => path === "/srv/new").map(({ owner }) => owner);
 }
@@ -63,10 +68,7 @@ Deno.test("what a directory held is not removed through the link that took its p
     decisions: [],
     survey: survey(container),
     image,
-    isSecret: () => false,
-    isAllowed: () => false,
-    hasSameContent: () => false,
-    baseUsers: () => false,
+    ...NOTHING_SPECIAL,
   });
   assert.deepEqual(removals.map(({ path }) => path), ["/opt/gone"]);
 });
